@@ -1,0 +1,73 @@
+//! What can go wrong with a store, by what its callers decide on.
+
+use contract::{Misconfigured, Temporary};
+use selvedge_contract as contract;
+
+use crate::Digest;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store did not answer, or refused: exit code 75.
+    #[error("store object {path}")]
+    Unavailable {
+        /// The whole path, with the store's URI.
+        path: String,
+        /// What the store's client said.
+        #[source]
+        source: Temporary,
+    },
+    /// The store's URI or options cannot be right: exit code 2.
+    #[error("store {uri}")]
+    Options {
+        /// The URI as configured.
+        uri: String,
+        /// What is wrong with it.
+        #[source]
+        source: Misconfigured,
+    },
+    /// A blob is gone.
+    #[error("blob {0} is gone")]
+    Missing(Digest),
+    /// A blob's bytes are not those that its name says.
+    #[error("blob {expected} is corrupt: its bytes have digest {found}")]
+    Corrupt {
+        /// The blob's name.
+        expected: Digest,
+        /// The digest of the bytes that are there.
+        found: Digest,
+    },
+    /// A record is not what it should be.
+    #[error("record {path} cannot be read")]
+    Record {
+        /// Its path in the store.
+        path: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A record that has to exist does not.
+    #[error("record {0} is missing")]
+    NoRecord(String),
+}
+
+impl Error {
+    pub(crate) fn unavailable(path: String, source: object_store::Error) -> Self {
+        Self::Unavailable {
+            path,
+            source: Temporary::new(source),
+        }
+    }
+
+    pub(crate) fn options(uri: &str, source: impl Into<anyhow::Error>) -> Self {
+        Self::Options {
+            uri: uri.to_owned(),
+            source: Misconfigured::new(source),
+        }
+    }
+
+    /// Whether a blob is missing or damaged: the result that names it must be made again.
+    pub fn is_lost_data(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Corrupt { .. })
+    }
+}

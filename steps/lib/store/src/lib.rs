@@ -1,0 +1,173 @@
+//! The one place where everything that outlives a process is kept: MinIO, S3, or a folder.
+//!
+//! * [`Store`]: objects by path, created once; JSON records.
+//! * [`blob`]: immutable bytes by their digest, verified on every read.
+//! * [`log`]: append-only, numbered records, followed by GET of n + 1.
+//! * [`digest`]: sha256 in hex, the name of everything.
+//!
+//! Publishing is `PutMode::Create`, the one conditional write that every kind of store has: an object is created
+//! or was there already, and nobody ever overwrites a result.
+
+pub mod blob;
+pub mod digest;
+pub mod error;
+pub mod log;
+mod open;
+mod records;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{DynObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+pub use digest::{Digest, Hasher};
+pub use error::Error;
+pub use log::Log;
+pub use open::StoreOptions;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An open store. Clones share connections and counters.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<DynObjectStore>,
+    prefix: Path,
+    uri: Arc<str>,
+    counters: Arc<Counters>,
+}
+
+/// What this process asked of the store.
+#[derive(Debug, Default)]
+pub struct Counters {
+    reads: AtomicU64,
+    read_bytes: AtomicU64,
+    writes: AtomicU64,
+}
+
+/// What became of a conditional write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// The object is this caller's.
+    New,
+    /// There was one already; it was left as it is.
+    Existed,
+}
+
+impl Store {
+    /// The bytes at `path`, or `None` where there is no such object.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn get(&self, path: &str) -> Result<Option<Bytes>> {
+        self.counters.reads.fetch_add(1, Ordering::Relaxed);
+        let got = match self.inner.get(&self.path(path)).await {
+            Ok(got) => got.bytes().await,
+            Err(error) => Err(error),
+        };
+        match got {
+            Ok(bytes) => {
+                self.counters
+                    .read_bytes
+                    .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                Ok(Some(bytes))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.unavailable(path, error)),
+        }
+    }
+
+    /// The size in bytes of the object at `path`, or `None`; nothing is read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn size(&self, path: &str) -> Result<Option<u64>> {
+        match self.inner.head(&self.path(path)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.unavailable(path, error)),
+        }
+    }
+
+    /// Creates the object at `path` unless there is one.
+    ///
+    /// A repetition by the transport after a lost answer can report `Existed` for one's own write: whoever must know
+    /// compares what is there with what was to be written (see [`Log::append`]).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]; whether the write happened is unknown then.
+    pub async fn create(&self, path: &str, bytes: impl Into<Bytes>) -> Result<Created> {
+        self.counters.writes.fetch_add(1, Ordering::Relaxed);
+        let options = PutOptions::from(PutMode::Create);
+        match self
+            .inner
+            .put_opts(&self.path(path), bytes.into().into(), options)
+            .await
+        {
+            Ok(_) => Ok(Created::New),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(Created::Existed)
+            }
+            Err(error) => Err(self.unavailable(path, error)),
+        }
+    }
+
+    /// The paths below `prefix`, sorted, relative to the store.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let listed: Vec<_> = self
+            .inner
+            .list(Some(&self.path(prefix)))
+            .try_collect()
+            .await
+            .map_err(|error| self.unavailable(prefix, error))?;
+        let above = self.prefix.as_ref();
+        let relative = |path: Path| {
+            path.as_ref()
+                .strip_prefix(above)
+                .unwrap_or(path.as_ref())
+                .trim_start_matches('/')
+                .to_owned()
+        };
+        let mut paths: Vec<_> = listed.into_iter().map(|meta| relative(meta.location)).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Removes the object at `path`; one that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.inner.delete(&self.path(path)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.unavailable(path, error)),
+        }
+    }
+
+    /// What this store was opened with.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Reads so far: their number and their bytes.
+    pub fn reads(&self) -> (u64, u64) {
+        (
+            self.counters.reads.load(Ordering::Relaxed),
+            self.counters.read_bytes.load(Ordering::Relaxed),
+        )
+    }
+
+    fn path(&self, path: &str) -> Path {
+        self.prefix.parts().chain(Path::from(path).parts()).collect()
+    }
+
+    fn unavailable(&self, path: &str, source: object_store::Error) -> Error {
+        Error::unavailable(format!("{}/{path}", self.uri.trim_end_matches('/')), source)
+    }
+}
