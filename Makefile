@@ -1,0 +1,45 @@
+# `make` alone lists what there is.
+SHELL := bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# What `make run` gives to selvedge: parameters of the pipeline, as -p name=value.
+PARAMETERS ?=
+SELVEDGE := target/debug/selvedge
+RUN := run --serve $(if $(ONCE),--once) $(if $(SEQUENTIAL),--sequential) $(if $(PORT),--port $(PORT)) \
+  $(if $(STORE),--store $(STORE)) $(if $(SOURCE),--source $(SOURCE)) $(foreach p,$(PARAMETERS),-p $(p))
+
+.PHONY: help setup build run up test lint format bench clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@echo 'run takes ONCE=1, SEQUENTIAL=1, PORT=8080, STORE=file:///folder, SOURCE=file:///folder, PARAMETERS="seed=2 floor=0.9"'
+
+setup: ## fetches libtorch and Fashion-MNIST, once
+	@scripts/libtorch
+	@scripts/fashion-mnist
+
+build: setup ## compiles everything
+	@$(CARGO) build --workspace --bins
+
+run: build ## the whole pipeline on this machine, served at http://127.0.0.1:8080; ONCE=1 asks ten images and ends
+	@$(SELVEDGE) $(RUN)
+
+up: build ## three replicas and the balancer on what the store holds
+	@$(SELVEDGE) up $(if $(PORT),--port $(PORT)) $(if $(STORE),--store $(STORE))
+
+test: build ## all tests
+	@$(CARGO) test --workspace
+
+lint: setup ## formatting, clippy, YAML, shell
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	@scripts/lint-yaml
+
+format: ## formats the code
+	@$(CARGO) fmt --all
+
+bench: build ## every benchmark, one after the other
+	@$(CARGO) bench --workspace --quiet
+
+clean: ## removes what was built and the local store; what was downloaded stays in the user's cache
+	rm -rf target .selvedge .data .libtorch
