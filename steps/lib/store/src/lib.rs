@@ -26,7 +26,7 @@ use object_store::{DynObjectStore, ObjectStoreExt, PutMode, PutOptions};
 pub use digest::{Digest, Hasher};
 pub use error::Error;
 pub use log::Log;
-pub use open::StoreOptions;
+pub use open::{Secret, StoreOptions};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,5 +1,6 @@
 //! Opening a store by its URI.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,13 +36,29 @@ pub struct StoreOptions {
         default_value = "",
         hide_env_values = true
     )]
-    pub store_secret_key: String,
+    pub store_secret_key: Secret,
     /// How long an unreachable store is waited for at the start
     #[arg(long, env = "STEP_STORE_CONNECT_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub store_connect_timeout: Duration,
     /// How long a store that stops answering is waited for once work is under way
     #[arg(long, env = "STEP_STORE_PATIENCE", default_value = "3m", value_parser = humantime::parse_duration)]
     pub store_patience: Duration,
+}
+
+/// A text that is never printed.
+#[derive(Clone, Default)]
+pub struct Secret(String);
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 impl StoreOptions {
@@ -60,7 +77,7 @@ impl StoreOptions {
             store,
             store_endpoint: String::new(),
             store_access_key: String::new(),
-            store_secret_key: String::new(),
+            store_secret_key: Secret::default(),
             store_connect_timeout: Duration::from_secs(10),
             store_patience: Duration::from_secs(180),
         })
@@ -145,6 +162,7 @@ fn generic(source: std::io::Error) -> object_store::Error {
 
 fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectStore>> {
     let uri = options.store.as_str();
+    // The platform's own credentials (a role of the pod or the machine) come in its AWS_ variables.
     let mut builder = object_store::aws::AmazonS3Builder::from_env()
         .with_url(uri)
         .with_retry(RetryConfig {
@@ -163,7 +181,7 @@ fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectSto
     if !options.store_access_key.is_empty() {
         builder = builder
             .with_access_key_id(&options.store_access_key)
-            .with_secret_access_key(&options.store_secret_key);
+            .with_secret_access_key(&options.store_secret_key.0);
     }
     Ok(Arc::new(builder.build().map_err(|e| Error::options(uri, e))?))
 }
