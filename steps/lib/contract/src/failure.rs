@@ -121,9 +121,8 @@ mod tests {
 
     #[test]
     fn a_marker_deep_in_the_chain_decides_the_code() {
-        let error = anyhow::Error::new(Temporary::message("connection refused"))
-            .context("store s3://b")
-            .context("x");
+        let error =
+            anyhow::Error::new(Temporary::message("connection refused")).context("store s3://b").context("x");
         assert_eq!(ExitCode::of(&error), ExitCode::Temporary);
         assert_eq!(one_line(&error), "x: store s3://b: connection refused");
     }

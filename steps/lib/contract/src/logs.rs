@@ -14,9 +14,7 @@ pub fn install(filter: &str) -> Result<(), Misconfigured> {
     let parsed = EnvFilter::try_new(filter).map_err(|error| {
         Misconfigured::message(format!("STEP_LOG={filter:?} is not a log filter: {error}"))
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(parsed)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
     let installed = if std::io::stderr().is_terminal() {
         builder.with_target(false).try_init()
     } else {

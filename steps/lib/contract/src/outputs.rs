@@ -40,9 +40,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let outputs = Outputs::new(folder.path().join("outputs"));
         outputs.write("ingest-key", "abc").unwrap();
-        assert_eq!(
-            std::fs::read(folder.path().join("outputs/ingest-key")).unwrap(),
-            b"abc"
-        );
+        assert_eq!(std::fs::read(folder.path().join("outputs/ingest-key")).unwrap(), b"abc");
     }
 }

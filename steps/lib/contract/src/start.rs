@@ -66,10 +66,7 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     logs::install(&common.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(async {
         let stop = Stop::on_signals()?;
         run(config, stop).await
@@ -87,20 +84,10 @@ fn refuse(error: &clap::Error) -> std::process::ExitCode {
     }
     // Clap's first paragraph names argument and value; the rest is a usage text for terminals.
     let text = error.to_string();
-    let first = text
-        .split("\n\n")
-        .next()
-        .unwrap_or(&text)
-        .trim_start_matches("error: ")
-        .to_owned();
+    let first = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ").to_owned();
     let line = one_line(&Misconfigured::message(first).into());
-    let log = std::env::args_os()
-        .skip_while(|a| a != "--termination-log")
-        .nth(1);
-    report(
-        &line,
-        Path::new(&log.unwrap_or_else(|| "/dev/termination-log".into())),
-    );
+    let log = std::env::args_os().skip_while(|a| a != "--termination-log").nth(1);
+    report(&line, Path::new(&log.unwrap_or_else(|| "/dev/termination-log".into())));
     ExitCode::Configuration.into()
 }
 

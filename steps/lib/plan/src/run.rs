@@ -148,10 +148,7 @@ impl Event {
 impl Run {
     /// The records of run `name`.
     pub fn new(store: &Store, name: impl Into<String>) -> Self {
-        Self {
-            store: store.clone(),
-            name: name.into(),
-        }
+        Self { store: store.clone(), name: name.into() }
     }
 
     /// The run's name: a workflow's uid.
@@ -198,11 +195,7 @@ impl Run {
     /// As [`Store::create_record`].
     pub async fn record(&self, event: &Event) -> Result<()> {
         let (name, ended) = (&self.name, event.ended.as_microsecond());
-        let of = event
-            .candidate
-            .as_deref()
-            .map(|c| format!("-{c}"))
-            .unwrap_or_default();
+        let of = event.candidate.as_deref().map(|c| format!("-{c}")).unwrap_or_default();
         let rank = event.rank.map(|r| format!("-{r}")).unwrap_or_default();
         let path = format!("runs/{name}/events/{ended}-{}{of}{rank}.json", event.stage);
         self.store.create_record(&path, event).await.map(drop)

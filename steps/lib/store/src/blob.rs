@@ -29,14 +29,7 @@ impl Store {
     pub async fn blob(&self, digest: &Digest) -> Result<Bytes> {
         let bytes = self.get(&path(digest)).await?.ok_or(Error::Missing(*digest))?;
         let found = Digest::of(&bytes);
-        if found == *digest {
-            Ok(bytes)
-        } else {
-            Err(Error::Corrupt {
-                expected: *digest,
-                found,
-            })
-        }
+        if found == *digest { Ok(bytes) } else { Err(Error::Corrupt { expected: *digest, found }) }
     }
 
     /// Reads a blob only to see whether it is whole.

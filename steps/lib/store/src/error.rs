@@ -53,17 +53,11 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn unavailable(path: String, source: object_store::Error) -> Self {
-        Self::Unavailable {
-            path,
-            source: Temporary::new(source),
-        }
+        Self::Unavailable { path, source: Temporary::new(source) }
     }
 
     pub(crate) fn options(uri: &str, source: impl Into<anyhow::Error>) -> Self {
-        Self::Options {
-            uri: uri.to_owned(),
-            source: Misconfigured::new(source),
-        }
+        Self::Options { uri: uri.to_owned(), source: Misconfigured::new(source) }
     }
 
     /// Whether a blob is missing or damaged: the result that names it must be made again.

@@ -70,9 +70,7 @@ impl Store {
         };
         match got {
             Ok(bytes) => {
-                self.counters
-                    .read_bytes
-                    .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                self.counters.read_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 Ok(Some(bytes))
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -102,11 +100,7 @@ impl Store {
     pub async fn create(&self, path: &str, bytes: impl Into<Bytes>) -> Result<Created> {
         self.counters.writes.fetch_add(1, Ordering::Relaxed);
         let options = PutOptions::from(PutMode::Create);
-        match self
-            .inner
-            .put_opts(&self.path(path), bytes.into().into(), options)
-            .await
-        {
+        match self.inner.put_opts(&self.path(path), bytes.into().into(), options).await {
             Ok(_) => Ok(Created::New),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(Created::Existed)
@@ -128,11 +122,7 @@ impl Store {
             .map_err(|error| self.unavailable(prefix, error))?;
         let above = self.prefix.as_ref();
         let relative = |path: Path| {
-            path.as_ref()
-                .strip_prefix(above)
-                .unwrap_or(path.as_ref())
-                .trim_start_matches('/')
-                .to_owned()
+            path.as_ref().strip_prefix(above).unwrap_or(path.as_ref()).trim_start_matches('/').to_owned()
         };
         let mut paths: Vec<_> = listed.into_iter().map(|meta| relative(meta.location)).collect();
         paths.sort();
@@ -157,10 +147,7 @@ impl Store {
 
     /// Reads so far: their number and their bytes.
     pub fn reads(&self) -> (u64, u64) {
-        (
-            self.counters.reads.load(Ordering::Relaxed),
-            self.counters.read_bytes.load(Ordering::Relaxed),
-        )
+        (self.counters.reads.load(Ordering::Relaxed), self.counters.read_bytes.load(Ordering::Relaxed))
     }
 
     fn path(&self, path: &str) -> Path {

@@ -21,11 +21,7 @@ pub struct Log<T> {
 impl<T: Serialize + DeserializeOwned> Log<T> {
     /// The log in `folder`; an empty one needs no making.
     pub fn new(store: &Store, folder: impl Into<String>) -> Self {
-        Self {
-            store: store.clone(),
-            folder: folder.into(),
-            record: PhantomData,
-        }
+        Self { store: store.clone(), folder: folder.into(), record: PhantomData }
     }
 
     /// Record `number`, if it exists.

@@ -22,20 +22,10 @@ pub struct StoreOptions {
     #[arg(long, env = "STEP_STORE_ENDPOINT", default_value = "")]
     pub store_endpoint: String,
     /// Access key of an S3 store
-    #[arg(
-        long,
-        env = "STEP_STORE_ACCESS_KEY",
-        default_value = "",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "STEP_STORE_ACCESS_KEY", default_value = "", hide_env_values = true)]
     pub store_access_key: String,
     /// Secret key of an S3 store
-    #[arg(
-        long,
-        env = "STEP_STORE_SECRET_KEY",
-        default_value = "",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "STEP_STORE_SECRET_KEY", default_value = "", hide_env_values = true)]
     pub store_secret_key: Secret,
     /// How long an unreachable store is waited for at the start
     #[arg(long, env = "STEP_STORE_CONNECT_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
@@ -68,10 +58,7 @@ impl StoreOptions {
     /// When `folder` cannot be written as a URL: it has to be absolute.
     pub fn folder(folder: &std::path::Path) -> Result<Self> {
         let store = Url::from_directory_path(folder).map_err(|()| {
-            Error::options(
-                &folder.display().to_string(),
-                anyhow::anyhow!("not an absolute path"),
-            )
+            Error::options(&folder.display().to_string(), anyhow::anyhow!("not an absolute path"))
         })?;
         Ok(Self {
             store,
@@ -91,9 +78,7 @@ impl Store {
     /// [`Error::Options`] for a URI that names no store, [`Error::Unavailable`] for one that does not answer within
     /// the connect timeout.
     pub async fn open(options: &StoreOptions) -> Result<Self> {
-        Self::build(options, options.store_connect_timeout)?
-            .check()
-            .await?;
+        Self::build(options, options.store_connect_timeout)?.check().await?;
         Self::build(options, options.store_patience)
     }
 
@@ -105,19 +90,11 @@ impl Store {
             ObjectStoreScheme::Local => (Arc::new(local(options)?), Path::default()),
             ObjectStoreScheme::AmazonS3 => (remote(options, patience)?, prefix),
             _ => {
-                let text = format!(
-                    "scheme {:?} is not supported, use file or s3",
-                    options.store.scheme()
-                );
+                let text = format!("scheme {:?} is not supported, use file or s3", options.store.scheme());
                 return Err(Error::options(uri, anyhow::Error::msg(text)));
             }
         };
-        Ok(Self {
-            inner,
-            prefix,
-            uri: uri.into(),
-            counters: Arc::default(),
-        })
+        Ok(Self { inner, prefix, uri: uri.into(), counters: Arc::default() })
     }
 
     async fn check(&self) -> Result<()> {
@@ -143,10 +120,7 @@ fn local(options: &StoreOptions) -> Result<LocalFileSystem> {
 /// A conditional write into a folder is a hard link of a finished file; a file system without them cannot do it.
 fn hard_links(folder: &std::path::Path) -> std::io::Result<()> {
     let nonce = format!("{}-{:?}", std::process::id(), std::thread::current().id());
-    let (one, other) = (
-        folder.join(format!(".link-{nonce}-1")),
-        folder.join(format!(".link-{nonce}-2")),
-    );
+    let (one, other) = (folder.join(format!(".link-{nonce}-1")), folder.join(format!(".link-{nonce}-2")));
     let result = std::fs::write(&one, []).and_then(|()| std::fs::hard_link(&one, &other));
     let _ = std::fs::remove_file(&one);
     let _ = std::fs::remove_file(&other);
@@ -154,10 +128,7 @@ fn hard_links(folder: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn generic(source: std::io::Error) -> object_store::Error {
-    object_store::Error::Generic {
-        store: "folder",
-        source: Box::new(source),
-    }
+    object_store::Error::Generic { store: "folder", source: Box::new(source) }
 }
 
 fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectStore>> {
@@ -165,11 +136,7 @@ fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectSto
     // The platform's own credentials (a role of the pod or the machine) come in its AWS_ variables.
     let mut builder = object_store::aws::AmazonS3Builder::from_env()
         .with_url(uri)
-        .with_retry(RetryConfig {
-            retry_timeout: patience,
-            max_retries: usize::MAX,
-            ..Default::default()
-        })
+        .with_retry(RetryConfig { retry_timeout: patience, max_retries: usize::MAX, ..Default::default() })
         .with_client_options(
             ClientOptions::new()
                 .with_allow_http(true)

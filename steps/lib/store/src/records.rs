@@ -15,10 +15,7 @@ impl Store {
             return Ok(None);
         };
         let record = serde_json::from_slice(&bytes);
-        record.map(Some).map_err(|source| Error::Record {
-            path: path.to_owned(),
-            source,
-        })
+        record.map(Some).map_err(|source| Error::Record { path: path.to_owned(), source })
     }
 
     /// The record at `path`, which has to be there.
@@ -26,9 +23,7 @@ impl Store {
     /// # Errors
     /// As [`Store::record`], and [`Error::NoRecord`].
     pub async fn expect_record<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.record(path)
-            .await?
-            .ok_or_else(|| Error::NoRecord(path.to_owned()))
+        self.record(path).await?.ok_or_else(|| Error::NoRecord(path.to_owned()))
     }
 
     /// Creates the record at `path` unless there is one.
@@ -36,10 +31,8 @@ impl Store {
     /// # Errors
     /// As [`Store::create`].
     pub async fn create_record(&self, path: &str, record: &impl Serialize) -> Result<Created> {
-        let text = serde_json::to_vec_pretty(record).map_err(|source| Error::Record {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|source| Error::Record { path: path.to_owned(), source })?;
         self.create(path, text).await
     }
 }

@@ -1,5 +1,7 @@
 //! The store through its public surface, on a real folder, and on addresses where there is none.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -15,9 +17,7 @@ struct Entry {
 
 async fn fresh() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&StoreOptions::folder(folder.path()).unwrap())
-        .await
-        .unwrap();
+    let store = Store::open(&StoreOptions::folder(folder.path()).unwrap()).await.unwrap();
     (folder, store)
 }
 
@@ -43,10 +43,7 @@ async fn a_damaged_blob_is_refused_by_name_and_put_right_by_writing_it_again() {
     let file = folder.path().join(blob::path(&digest));
     fs::write(&file, "weighty").unwrap();
     let error = store.blob(&digest).await.unwrap_err();
-    assert!(
-        error.is_lost_data() && error.to_string().contains(&digest.to_string()),
-        "{error}"
-    );
+    assert!(error.is_lost_data() && error.to_string().contains(&digest.to_string()), "{error}");
     assert_eq!(store.put_blob("weights").await.unwrap(), digest);
     assert_eq!(store.blob(&digest).await.unwrap(), "weights");
     fs::remove_file(&file).unwrap();
@@ -59,9 +56,7 @@ async fn the_newest_record_of_a_log_is_found_whatever_its_length() {
     let log = Log::<Entry>::new(&store, "champions/x");
     assert_eq!(log.newest().await.unwrap(), None);
     for number in 1..=21_u64 {
-        let entry = Entry {
-            writer: number as usize,
-        };
+        let entry = Entry { writer: number as usize };
         assert_eq!(log.append(number, &entry).await.unwrap(), Created::New);
         assert_eq!(log.newest().await.unwrap(), Some((number, entry)));
     }
@@ -87,10 +82,7 @@ async fn of_many_writers_of_one_number_exactly_one_wins() {
 #[tokio::test]
 async fn a_record_of_another_form_is_an_error_that_names_it() {
     let (_folder, store) = fresh().await;
-    store
-        .create("runs/r/plan.json", "{\"writer\": \"nobody\"}")
-        .await
-        .unwrap();
+    store.create("runs/r/plan.json", "{\"writer\": \"nobody\"}").await.unwrap();
     let error = store.record::<Entry>("runs/r/plan.json").await.unwrap_err();
     assert!(error.to_string().contains("runs/r/plan.json"), "{error}");
     assert_eq!(code(error), ExitCode::Permanent);
@@ -100,10 +92,7 @@ async fn a_record_of_another_form_is_an_error_that_names_it() {
 
 #[tokio::test]
 async fn a_store_that_nobody_answers_for_is_temporary_within_the_connect_timeout() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut options = StoreOptions::folder(std::path::Path::new("/")).unwrap();
     options.store = "s3://bucket/prefix".parse().unwrap();
     options.store_endpoint = format!("http://{free}");
@@ -111,11 +100,7 @@ async fn a_store_that_nobody_answers_for_is_temporary_within_the_connect_timeout
     options.store_connect_timeout = Duration::from_secs(1);
     let began = Instant::now();
     let error = Store::open(&options).await.unwrap_err();
-    assert!(
-        began.elapsed() < Duration::from_secs(20),
-        "waited {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(20), "waited {:?}", began.elapsed());
     assert!(error.to_string().contains("s3://bucket/prefix"), "{error}");
     assert_eq!(code(error), ExitCode::Temporary);
 }
@@ -124,16 +109,10 @@ async fn a_store_that_nobody_answers_for_is_temporary_within_the_connect_timeout
 async fn a_folder_that_cannot_be_made_is_temporary_and_a_foreign_scheme_is_configuration() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let options = StoreOptions::folder(&file.path().join("store")).unwrap();
-    assert_eq!(
-        code(Store::open(&options).await.unwrap_err()),
-        ExitCode::Temporary
-    );
+    assert_eq!(code(Store::open(&options).await.unwrap_err()), ExitCode::Temporary);
     let mut options = options;
     options.store = "gs://bucket".parse().unwrap();
-    assert_eq!(
-        code(Store::open(&options).await.unwrap_err()),
-        ExitCode::Configuration
-    );
+    assert_eq!(code(Store::open(&options).await.unwrap_err()), ExitCode::Configuration);
 }
 
 #[tokio::test]
