@@ -87,10 +87,7 @@ impl Manifest {
     /// # Panics
     /// Never: a manifest is representable as JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_value(self)
-            .expect("a manifest is JSON")
-            .to_string()
-            .into_bytes()
+        serde_json::to_value(self).expect("a manifest is JSON").to_string().into_bytes()
     }
 
     /// The batches of a split; none where the split is empty.
