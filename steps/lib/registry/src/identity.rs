@@ -1,7 +1,8 @@
 //! Model identity: `models/<digest>.json`, written by train before its result record.
 
+use anyhow::{Context, ensure};
 use selvedge_plan::{Family, Settings};
-use selvedge_store::Digest;
+use selvedge_store::{Digest, Store};
 use serde::{Deserialize, Serialize};
 
 /// Everything that tells one model from another. Its canonical JSON's digest names it; it holds neither run nor
@@ -52,5 +53,35 @@ impl ModelIdentity {
     /// Where the identity of model `digest` lies.
     pub fn path(digest: &Digest) -> String {
         format!("models/{digest}.json")
+    }
+
+    /// The identity of model `digest`, verified to be that model's.
+    ///
+    /// # Errors
+    /// Of the store, and when the record is missing or another model's.
+    pub async fn read(store: &Store, digest: &Digest) -> anyhow::Result<Self> {
+        let path = Self::path(digest);
+        let identity: Self = store.expect_record(&path).await?;
+        let found = identity.digest();
+        ensure!(found == *digest, "record {path} is corrupt: it describes model {found}");
+        Ok(identity)
+    }
+
+    /// Reads the blobs that the model consists of, to see that they are whole.
+    ///
+    /// # Errors
+    /// Of the store, naming the blob and what it is.
+    pub async fn verify(&self, store: &Store) -> anyhow::Result<()> {
+        store.verify_blob(&self.weights).await.context("weights")?;
+        store.verify_blob(&self.golden.blob).await.context("golden vectors")
+    }
+
+    /// What makes the answers of two models not comparable, if anything does: the form of their input or their classes.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if self.input != other.input {
+            return Some(format!("its input is {:?}, not {:?}", self.input, other.input));
+        }
+        (self.classes != other.classes)
+            .then(|| format!("its classes are {:?}, not {:?}", self.classes, other.classes))
     }
 }
