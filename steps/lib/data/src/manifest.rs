@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use selvedge_store::Digest;
+use anyhow::{Context, ensure};
+use selvedge_store::{Digest, Store};
 use serde::{Deserialize, Serialize};
 
 /// A data set as ingested. It holds neither locations nor times: the same content has the same digest.
@@ -88,6 +89,28 @@ impl Manifest {
     /// Never: a manifest is representable as JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_value(self).expect("a manifest is JSON").to_string().into_bytes()
+    }
+
+    /// Reads the manifest of data set `digest`.
+    ///
+    /// # Errors
+    /// As [`Store::blob`], and when the blob is no manifest or does not agree with itself.
+    pub async fn read(store: &Store, digest: &Digest) -> anyhow::Result<Self> {
+        let bytes = store.blob(digest).await?;
+        Self::parse(&bytes).with_context(|| format!("manifest {digest}"))
+    }
+
+    fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        let manifest: Self = serde_json::from_slice(bytes)?;
+        for (split, entry) in &manifest.splits {
+            let sum: usize = entry.batches.iter().map(|batch| batch.records).sum();
+            ensure!(
+                sum == entry.records,
+                "{split:?} has {sum} records in its batches, not {}",
+                entry.records
+            );
+        }
+        Ok(manifest)
     }
 
     /// The batches of a split; none where the split is empty.

@@ -4,12 +4,14 @@
 //! * [`blob`]: immutable bytes by their digest, verified on every read.
 //! * [`log`]: append-only, numbered records, followed by GET of n + 1.
 //! * [`digest`]: sha256 in hex, the name of everything.
+//! * [`elsewhere`]: places that are only read: source files.
 //!
 //! Publishing is `PutMode::Create`, the one conditional write that every kind of store has: an object is created
 //! or was there already, and nobody ever overwrites a result.
 
 pub mod blob;
 pub mod digest;
+pub mod elsewhere;
 pub mod error;
 pub mod log;
 mod open;
@@ -24,6 +26,7 @@ use object_store::path::Path;
 use object_store::{DynObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 pub use digest::{Digest, Hasher};
+pub use elsewhere::Elsewhere;
 pub use error::Error;
 pub use log::Log;
 pub use open::{Secret, StoreOptions};

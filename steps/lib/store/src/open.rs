@@ -131,12 +131,12 @@ fn generic(source: std::io::Error) -> object_store::Error {
     object_store::Error::Generic { store: "folder", source: Box::new(source) }
 }
 
-fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectStore>> {
+pub(crate) fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectStore>> {
     let uri = options.store.as_str();
     // The platform's own credentials (a role of the pod or the machine) come in its AWS_ variables.
     let mut builder = object_store::aws::AmazonS3Builder::from_env()
         .with_url(uri)
-        .with_retry(RetryConfig { retry_timeout: patience, max_retries: usize::MAX, ..Default::default() })
+        .with_retry(retry(patience))
         .with_client_options(
             ClientOptions::new()
                 .with_allow_http(true)
@@ -151,4 +151,8 @@ fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectSto
             .with_secret_access_key(&options.store_secret_key.0);
     }
     Ok(Arc::new(builder.build().map_err(|e| Error::options(uri, e))?))
+}
+
+pub(crate) fn retry(patience: Duration) -> RetryConfig {
+    RetryConfig { retry_timeout: patience, max_retries: usize::MAX, ..Default::default() }
 }
