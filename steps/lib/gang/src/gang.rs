@@ -1,0 +1,242 @@
+//! A formed generation, and the small exchanges of its members: every member sends to every other, one hop.
+//!
+//! All members call the same exchanges in the same order. Each call blocks; none waits for ever: a peer that is gone,
+//! silent, or alive and absent for too long ends it with a temporary error that names the rank.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use bytemuck::cast_slice;
+use selvedge_contract::{Stop, Temporary};
+use selvedge_store::Digest;
+use tokio::net::TcpStream;
+
+use crate::door::Door;
+use crate::link::{Frame, Link, Pulse};
+use crate::place::{Generation, Member, Place, Timing};
+use crate::wire::Kind;
+
+/// How often a waiting member looks whether it was asked to stop.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// This process as a member of a formed generation.
+#[derive(Debug)]
+pub struct Gang {
+    place: Place,
+    timing: Timing,
+    members: Vec<Member>,
+    generation: u64,
+    links: Vec<Option<Link>>,
+    sequence: u64,
+    exchanging: Duration,
+    stop: Stop,
+    _pulse: Pulse,
+    // Held open so that a second process on this place can learn that this one lives.
+    _door: Door,
+}
+
+impl Gang {
+    pub(crate) fn new(
+        place: Place,
+        timing: Timing,
+        generation: Generation,
+        streams: Vec<Option<TcpStream>>,
+        door: Door,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        let to = (place.id(), generation.number);
+        let mut links = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let link = |stream: TcpStream| Link::new(stream.into_std()?, to, timing.silence);
+            links.push(stream.map(link).transpose()?);
+        }
+        let writers = links.iter().flatten().map(|link| link.writer().clone()).collect();
+        tracing::info!(rank = place.rank, world = place.world, generation = generation.number, "gang formed");
+        Ok(Self {
+            _pulse: Pulse::begin(writers, timing.heartbeat)?,
+            _door: door,
+            members: generation.members,
+            generation: generation.number,
+            links,
+            sequence: 0,
+            exchanging: Duration::ZERO,
+            stop: stop.clone(),
+            place,
+            timing,
+        })
+    }
+
+    /// This process's rank.
+    pub fn rank(&self) -> usize {
+        self.place.rank
+    }
+
+    /// The number of ranks.
+    pub fn world(&self) -> usize {
+        self.place.world
+    }
+
+    /// The generation's number.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Time spent in exchanges so far, waiting for peers included.
+    pub fn exchanging(&self) -> Duration {
+        self.exchanging
+    }
+
+    /// The words of every rank, by rank.
+    ///
+    /// # Errors
+    /// Temporary, naming the rank that was lost; [`selvedge_contract::Stopped`].
+    pub fn gather(&mut self, words: &[i32]) -> anyhow::Result<Vec<Vec<i32>>> {
+        self.exchange(|gang| {
+            for peer in gang.peers() {
+                gang.send(peer, 0, words)?;
+            }
+            let mut all = vec![Vec::new(); gang.place.world];
+            for peer in gang.peers() {
+                all[peer] = gang.receive(peer, 0)?;
+            }
+            all[gang.place.rank] = words.to_vec();
+            Ok(all)
+        })
+    }
+
+    /// Replaces each word by its maximum over all ranks.
+    ///
+    /// # Errors
+    /// As [`Gang::gather`].
+    pub fn max(&mut self, words: &mut [i32]) -> anyhow::Result<()> {
+        for (rank, theirs) in self.gather(words)?.iter().enumerate() {
+            self.same_length(rank, theirs.len(), words.len())?;
+            words.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine = (*mine).max(*theirs));
+        }
+        Ok(())
+    }
+
+    /// Completes a table whose entry i is known to rank i mod world. What others wrote elsewhere is ignored, so that
+    /// sums over the table come out the same for every world size.
+    ///
+    /// # Errors
+    /// As [`Gang::gather`].
+    pub fn complete(&mut self, table: &mut [f64]) -> anyhow::Result<()> {
+        let mine: Vec<i32> = cast_slice::<f64, i32>(table).to_vec();
+        let world = self.place.world;
+        for (rank, theirs) in self.gather(&mine)?.iter().enumerate() {
+            self.same_length(rank, theirs.len(), mine.len())?;
+            for (i, entry) in table.iter_mut().enumerate().filter(|(i, _)| i % world == rank) {
+                *entry = bytemuck::pod_read_unaligned(cast_slice(&theirs[2 * i..2 * i + 2]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns when all ranks have called it.
+    ///
+    /// # Errors
+    /// As [`Gang::gather`].
+    pub fn barrier(&mut self) -> anyhow::Result<()> {
+        self.gather(&[]).map(drop)
+    }
+
+    /// Compares a digest of something that must be equal everywhere.
+    ///
+    /// # Errors
+    /// As [`Gang::gather`]; permanent, naming the ranks, when digests differ.
+    pub fn agree(&mut self, what: &str, digest: &Digest) -> anyhow::Result<()> {
+        let words: Vec<i32> = bytemuck::pod_collect_to_vec(digest.bytes());
+        let all = self.gather(&words)?;
+        let differing: Vec<_> = (0..all.len()).filter(|&rank| all[rank] != all[0]).collect();
+        ensure!(
+            differing.is_empty(),
+            "{}: {what} differs between rank 0 and ranks {differing:?}; rank {} has {}",
+            self.place,
+            self.place.rank,
+            digest.short(),
+        );
+        Ok(())
+    }
+
+    /// Tells the others why this member ends, so that they need not guess, and ends.
+    pub fn leave(self, why: &str) {
+        let why: String = why.chars().take(300).collect();
+        for link in self.links.iter().flatten() {
+            // Whoever cannot be told will see the connection close.
+            let _ = link.writer().send(Kind::Leave, (self.sequence, 0), why.as_bytes());
+        }
+    }
+
+    /// One exchange: the next sequence number, and its time.
+    pub(crate) fn exchange<T>(
+        &mut self,
+        exchange: impl FnOnce(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.sequence += 1;
+        let begun = Instant::now();
+        let done = exchange(self);
+        self.exchanging += begun.elapsed();
+        // A peer that was stopped together with this one is not lost.
+        self.stop.check()?;
+        done.with_context(|| self.place.to_string())
+    }
+
+    pub(crate) fn send(&self, peer: usize, part: u32, words: &[i32]) -> anyhow::Result<()> {
+        let link = self.link(peer)?;
+        let sent = link.writer().send(Kind::Words, (self.sequence, part), cast_slice(words));
+        // Where sending fails because the peer left, what it said last is the better reason.
+        sent.map_err(|error| match link.receive(GLANCE) {
+            Some(Err(reason)) => self.lost(peer, &reason),
+            _ => self.lost(peer, &error.to_string()),
+        })
+    }
+
+    pub(crate) fn receive(&self, peer: usize, part: u32) -> anyhow::Result<Vec<i32>> {
+        let link = self.link(peer)?;
+        let deadline = Instant::now() + self.timing.patience;
+        loop {
+            match link.receive(GLANCE) {
+                Some(Ok(frame)) => return self.expected(peer, part, frame),
+                Some(Err(reason)) => return Err(self.lost(peer, &reason)),
+                None => self.stop.check()?,
+            }
+            if Instant::now() >= deadline {
+                return Err(self.lost(peer, &format!("alive but absent for {:?}", self.timing.patience)));
+            }
+        }
+    }
+
+    fn expected(&self, peer: usize, part: u32, frame: Frame) -> anyhow::Result<Vec<i32>> {
+        if (frame.sequence, frame.part) == (self.sequence, part) {
+            return Ok(frame.words);
+        }
+        bail!(
+            "rank {peer} is in exchange {}.{}, rank {} in {}.{part}",
+            frame.sequence,
+            frame.part,
+            self.place.rank,
+            self.sequence
+        )
+    }
+
+    fn same_length(&self, peer: usize, theirs: usize, mine: usize) -> anyhow::Result<()> {
+        ensure!(theirs == mine, "{}: rank {peer} sent {theirs} words, expected {mine}", self.place);
+        Ok(())
+    }
+
+    fn peers(&self) -> impl Iterator<Item = usize> + use<> {
+        let rank = self.place.rank;
+        (0..self.place.world).filter(move |&peer| peer != rank)
+    }
+
+    fn link(&self, peer: usize) -> anyhow::Result<&Link> {
+        let link = self.links.get(peer).and_then(Option::as_ref);
+        link.with_context(|| format!("rank {} has no connection to rank {peer}", self.place.rank))
+    }
+
+    fn lost(&self, peer: usize, reason: &str) -> anyhow::Error {
+        let address = self.members.get(peer).map(|m| m.address.to_string()).unwrap_or_default();
+        Temporary::message(format!("rank {peer} at {address} is lost: {reason}")).into()
+    }
+}
