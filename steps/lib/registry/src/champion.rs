@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use selvedge_store::{Digest, Log, Result, Store};
 use serde::{Deserialize, Serialize};
 
+use crate::Promotion;
+
 /// One generation of a champion log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Champion {
@@ -47,6 +49,21 @@ pub type ChampionLog = Log<Champion>;
 /// The champion log of `name`.
 pub fn log(store: &Store, name: &str) -> ChampionLog {
     Log::new(store, format!("champions/{name}"))
+}
+
+impl Champion {
+    /// Whether `stage` of `run` promoted it.
+    pub fn is_of(&self, run: &str, stage: &str) -> bool {
+        let promotion = Promotion {
+            run: run.to_owned(),
+            stage: stage.to_owned(),
+            candidate: self.candidate.clone(),
+            model: self.model,
+            dataset: self.dataset,
+            reason: self.reason.clone(),
+        };
+        self.promotion == promotion.id(self.generation)
+    }
 }
 
 /// Why promotions are refused at this moment, if they are: a hold that nobody released, or a rollback after
