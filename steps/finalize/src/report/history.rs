@@ -9,7 +9,7 @@ use super::inputs::PastRun;
 use super::load::manifest;
 
 /// Older runs than these are not looked at, so that a report costs the same in a store of thousands.
-const RUNS: usize = 20;
+const RUNS: usize = 10;
 
 /// The newest other runs that trained something of the data set that `plan` names, newest first.
 pub(super) async fn load(store: &Store, plan: &Plan) -> anyhow::Result<Vec<PastRun>> {
