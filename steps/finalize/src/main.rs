@@ -1,2 +1,13 @@
-//! To be written.
-fn main() {}
+//! The binary: see the library.
+
+use std::process::ExitCode;
+
+use selvedge_finalize::{Config, run};
+use selvedge_store::Store;
+
+fn main() -> ExitCode {
+    selvedge_contract::start(|config: Config, stop| async move {
+        let store = Store::open(&config.store).await?;
+        run(config, store, stop).await
+    })
+}

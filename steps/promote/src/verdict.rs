@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use selvedge_plan::Plan;
-use selvedge_registry::{Champion, ChampionLog, Promotion, Standing, champion, choose};
+use selvedge_registry::{Champion, ChampionLog, Contender, Promotion, Standing, champion, choose};
 use selvedge_store::Store;
 
 use crate::Trained;
@@ -74,7 +74,7 @@ impl Court<'_> {
         })
     }
 
-    fn apply(&self, champion: Option<&selvedge_registry::Contender>, why: &str) -> (&'static str, String) {
+    fn apply(&self, champion: Option<&Contender>, why: &str) -> (&'static str, String) {
         let contender = &self.candidate.contender;
         let choice = choose(champion, std::slice::from_ref(contender), self.plan.floor);
         let promote = choice.model == Some(contender.model) && !choice.stays;

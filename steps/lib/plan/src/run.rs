@@ -29,7 +29,7 @@ pub struct Plan {
     pub name: String,
     /// `auto`: the first good model serves; `at-end`: only finalize promotes; `never`: nobody does.
     pub promote: String,
-    /// Accuracy below which nothing is promoted, 0 to 1.
+    /// Validation accuracy, 0 to 1, below which nobody becomes champion where there is none.
     pub floor: f64,
     /// Generation of the champion when the run was planned, if there was one.
     pub champion_at_start: Option<u64>,
