@@ -1,2 +1,11 @@
-//! To be written.
-fn main() {}
+//! `ingest`: source files to batches and a manifest.
+
+use selvedge_ingest::{Config, run};
+use selvedge_store::Store;
+
+fn main() -> std::process::ExitCode {
+    selvedge_contract::start(|config: Config, stop| async move {
+        let store = Store::open(&config.store).await?;
+        run(config, store, stop).await
+    })
+}

@@ -50,15 +50,12 @@ impl Batch {
         &self.images[record * bytes..(record + 1) * bytes]
     }
 
-    /// The bytes of the file. The same records make the same bytes.
+    /// The bytes of the file.
     ///
     /// # Errors
     /// Never for a batch made by [`Batch::new`].
     pub fn encode(&self) -> anyhow::Result<Vec<u8>> {
-        let Shape { height, width, channels } = self.shape;
-        let images = TensorView::new(Dtype::U8, vec![self.records(), height, width, channels], &self.images)?;
-        let labels = TensorView::new(Dtype::U8, vec![self.records()], &self.labels)?;
-        Ok(safetensors::serialize([("images", images), ("labels", labels)], None)?)
+        encode(self.shape, &self.images, &self.labels)
     }
 
     /// Decodes the file of `entry`, without copying, and holds it against the manifest.
@@ -87,6 +84,17 @@ impl Batch {
         }
         Self::new(manifest.shape, images, labels)
     }
+}
+
+/// The bytes of a batch's file, of pixels and classes as in [`Batch`]. The same records make the same bytes.
+///
+/// # Errors
+/// When there are not as many images as labels.
+pub fn encode(shape: Shape, images: &[u8], labels: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let Shape { height, width, channels } = shape;
+    let images = TensorView::new(Dtype::U8, vec![labels.len(), height, width, channels], images)?;
+    let labels = TensorView::new(Dtype::U8, vec![labels.len()], labels)?;
+    Ok(safetensors::serialize([("images", images), ("labels", labels)], None)?)
 }
 
 #[cfg(test)]

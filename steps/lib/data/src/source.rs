@@ -21,7 +21,7 @@ const PARTS: [(&str, &str); 4] = [
 ];
 
 /// A source whose files were found. Nothing of it is read yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     uri: Url,
     place: Elsewhere,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use selvedge_store::Digest;
+use selvedge_store::{Digest, Log, Store};
 use serde::{Deserialize, Serialize};
 
 /// `sources/<name>/<n>.json`: what was ingested. Written by ingest after the manifest.
@@ -17,9 +17,11 @@ pub struct SourceRecord {
     pub last_updated: Timestamp,
     /// Training and test records.
     pub record_count: u64,
-    /// Digest of the decompressed content of all files.
+    /// Digest of `parts`.
     pub content: Digest,
-    /// What tells a near copy from a changed one without reading it: file name → size and modification time or ETag.
+    /// Digest of the decompressed content of each part: `train-images`, `train-labels`, `test-images`, `test-labels`.
+    pub parts: BTreeMap<String, Digest>,
+    /// What tells a changed file without reading it: part → file name, size, modification time or ETag.
     pub stamps: BTreeMap<String, String>,
     /// The manifest that came of it.
     pub manifest: Digest,
@@ -27,6 +29,11 @@ pub struct SourceRecord {
     pub key: Digest,
     /// The run that ingested.
     pub run: String,
+}
+
+/// The source records of data set `name`, the newest being the one that a source is compared with.
+pub fn sources(store: &Store, name: &str) -> Log<SourceRecord> {
+    Log::new(store, format!("sources/{name}"))
 }
 
 /// `results/ingest/<key>.json`.
