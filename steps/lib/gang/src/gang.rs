@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use bytemuck::cast_slice;
-use selvedge_contract::{Stop, Temporary};
+use selvedge_contract::failure::one_line;
+use selvedge_contract::{ExitCode, Stop, Temporary};
 use selvedge_store::Digest;
 use tokio::net::TcpStream;
 
 use crate::door::Door;
-use crate::link::{Frame, Link, Pulse};
+use crate::link::{Frame, Link, Lost, Pulse};
 use crate::place::{Generation, Member, Place, Timing};
 use crate::wire::Kind;
 
@@ -84,6 +85,14 @@ impl Gang {
     /// Time spent in exchanges so far, waiting for peers included.
     pub fn exchanging(&self) -> Duration {
         self.exchanging
+    }
+
+    /// For the boundary between two steps: whether this process was asked to stop.
+    ///
+    /// # Errors
+    /// [`selvedge_contract::Stopped`].
+    pub fn check_stop(&self) -> anyhow::Result<()> {
+        Ok(self.stop.check()?)
     }
 
     /// The words of every rank, by rank.
@@ -159,12 +168,14 @@ impl Gang {
         Ok(())
     }
 
-    /// Tells the others why this member ends, so that they need not guess, and ends.
-    pub fn leave(self, why: &str) {
-        let why: String = why.chars().take(300).collect();
+    /// Tells the others why this member ends, so that they need not guess, and ends. They take the class of `error`: what
+    /// is permanent for one rank is so for all, and not tried again.
+    pub fn leave(self, error: &anyhow::Error) {
+        let why: String = one_line(error).chars().take(500).collect();
+        let class = ExitCode::of(error) as u32;
         for link in self.links.iter().flatten() {
             // Whoever cannot be told will see the connection close.
-            let _ = link.writer().send(Kind::Leave, (self.sequence, 0), why.as_bytes());
+            let _ = link.writer().send(Kind::Leave, (self.sequence, class), why.as_bytes());
         }
     }
 
@@ -188,7 +199,7 @@ impl Gang {
         // Where sending fails because the peer left, what it said last is the better reason.
         sent.map_err(|error| match link.receive(GLANCE) {
             Some(Err(reason)) => self.lost(peer, &reason),
-            _ => self.lost(peer, &error.to_string()),
+            _ => self.lost(peer, &Lost::because(error)),
         })
     }
 
@@ -202,7 +213,8 @@ impl Gang {
                 None => self.stop.check()?,
             }
             if Instant::now() >= deadline {
-                return Err(self.lost(peer, &format!("alive but absent for {:?}", self.timing.patience)));
+                let reason = format!("alive but absent for {:?}", self.timing.patience);
+                return Err(self.lost(peer, &Lost::because(reason)));
             }
         }
     }
@@ -235,8 +247,9 @@ impl Gang {
         link.with_context(|| format!("rank {} has no connection to rank {peer}", self.place.rank))
     }
 
-    fn lost(&self, peer: usize, reason: &str) -> anyhow::Error {
+    fn lost(&self, peer: usize, lost: &Lost) -> anyhow::Error {
         let address = self.members.get(peer).map(|m| m.address.to_string()).unwrap_or_default();
-        Temporary::message(format!("rank {peer} at {address} is lost: {reason}")).into()
+        let text = format!("rank {peer} at {address} is lost: {}", lost.reason);
+        if lost.permanent { anyhow::Error::msg(text) } else { Temporary::message(text).into() }
     }
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytemuck::cast_slice_mut;
+use selvedge_contract::ExitCode;
 
 use crate::wire::{HEADER, Header, Kind};
 
@@ -20,11 +21,19 @@ pub(crate) struct Frame {
     pub(crate) words: Vec<i32>,
 }
 
+/// How a peer was lost.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) reason: String,
+    /// Whether the peer said that trying again changes nothing.
+    pub(crate) permanent: bool,
+}
+
 /// A connected peer.
 #[derive(Debug)]
 pub(crate) struct Link {
     writer: Arc<Writer>,
-    inbox: Receiver<Result<Frame, String>>,
+    inbox: Receiver<Result<Frame, Lost>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -40,6 +49,13 @@ pub(crate) struct Writer {
 pub(crate) struct Pulse {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Lost {
+    /// Lost for a reason that need not come again.
+    pub(crate) fn because(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), permanent: false }
+    }
 }
 
 impl Link {
@@ -67,11 +83,11 @@ impl Link {
     }
 
     /// The next frame of an exchange, or how the peer was lost; nothing after `wait`.
-    pub(crate) fn receive(&self, wait: Duration) -> Option<Result<Frame, String>> {
+    pub(crate) fn receive(&self, wait: Duration) -> Option<Result<Frame, Lost>> {
         match self.inbox.recv_timeout(wait) {
             Ok(received) => Some(received),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Err("connection closed".to_owned())),
+            Err(RecvTimeoutError::Disconnected) => Some(Err(Lost::because("connection closed"))),
         }
     }
 }
@@ -140,13 +156,14 @@ fn write(
     stream.write_all(buffer)
 }
 
-fn read(stream: TcpStream, to: (u64, u64), silence: Duration, inbox: &Sender<Result<Frame, String>>) {
+fn read(stream: TcpStream, to: (u64, u64), silence: Duration, inbox: &Sender<Result<Frame, Lost>>) {
     let mut stream = BufReader::with_capacity(16 << 10, stream);
     loop {
         let received = match read_frame(&mut stream, to) {
-            Ok(None) => continue,
-            Ok(Some(frame)) => Ok(frame),
-            Err(error) => Err(reason(&error, silence)),
+            Ok(Received::Life) => continue,
+            Ok(Received::Words(frame)) => Ok(frame),
+            Ok(Received::Left(lost)) => Err(lost),
+            Err(error) => Err(Lost::because(reason(&error, silence))),
         };
         let lost = received.is_err();
         if inbox.send(received).is_err() || lost {
@@ -155,8 +172,14 @@ fn read(stream: TcpStream, to: (u64, u64), silence: Duration, inbox: &Sender<Res
     }
 }
 
-/// The next frame; `None` for a sign of life.
-fn read_frame(stream: &mut impl Read, to: (u64, u64)) -> io::Result<Option<Frame>> {
+/// What a frame said.
+enum Received {
+    Life,
+    Words(Frame),
+    Left(Lost),
+}
+
+fn read_frame(stream: &mut impl Read, to: (u64, u64)) -> io::Result<Received> {
     let mut bytes = [0; HEADER];
     stream.read_exact(&mut bytes)?;
     let header = Header::decode(&bytes).map_err(io::Error::other)?;
@@ -165,15 +188,17 @@ fn read_frame(stream: &mut impl Read, to: (u64, u64)) -> io::Result<Option<Frame
         let mut words = vec![0_i32; header.length as usize / 4];
         stream.read_exact(cast_slice_mut(&mut words))?;
         header.verify(&bytes, bytemuck::cast_slice(&words)).map_err(io::Error::other)?;
-        return Ok(Some(Frame { sequence: header.sequence, part: header.part, words }));
+        return Ok(Received::Words(Frame { sequence: header.sequence, part: header.part, words }));
     }
     let mut payload = vec![0; header.length as usize];
     stream.read_exact(&mut payload)?;
     header.verify(&bytes, &payload).map_err(io::Error::other)?;
-    match header.kind {
-        Kind::Leave => Err(io::Error::other(format!("it left: {}", String::from_utf8_lossy(&payload)))),
-        Kind::Heartbeat | Kind::Words => Ok(None),
+    if header.kind == Kind::Heartbeat {
+        return Ok(Received::Life);
     }
+    let reason = format!("it left: {}", String::from_utf8_lossy(&payload));
+    let classes = [ExitCode::Permanent, ExitCode::Configuration];
+    Ok(Received::Left(Lost { reason, permanent: classes.iter().any(|class| *class as u32 == header.part) }))
 }
 
 fn reason(error: &io::Error, silence: Duration) -> String {

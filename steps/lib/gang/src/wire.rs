@@ -22,7 +22,7 @@ pub enum Kind {
     Heartbeat = 1,
     /// 32-bit words of an exchange.
     Words = 2,
-    /// The sender leaves; the payload is a text that says why.
+    /// The sender leaves; the payload is a text that says why, the part its exit code.
     Leave = 3,
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use selvedge_contract::{ExitCode, Stop};
+use selvedge_contract::failure::one_line;
+use selvedge_contract::{ExitCode, Stop, Stopped, Temporary};
 use selvedge_gang::{FixedPoint, Gang, Reducer, ShardGradient};
 use selvedge_store::Digest;
 
@@ -119,18 +120,22 @@ async fn a_gradient_that_is_not_finite_fails_everybody_with_step_and_shard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rank_that_leaves_is_named_with_its_reason() {
+async fn a_rank_that_leaves_is_named_with_its_reason_and_class() {
     let room = Room::new().await;
-    let mut gangs = room.gang("run", 3).await;
-    gangs.remove(1).leave("batch 0123 is corrupt");
-    for error in each(&mut gangs, Gang::barrier).into_iter().map(Result::unwrap_err) {
-        let line = selvedge_contract::failure::one_line(&error);
-        assert!(
-            line.contains("rank 1 at 127.0.0.1:")
-                && line.ends_with("is lost: it left: batch 0123 is corrupt"),
-            "{line}"
-        );
-        assert_eq!(ExitCode::of(&error), ExitCode::Temporary);
+    let causes = [
+        (Temporary::message("no space").into(), ExitCode::Temporary),
+        (Stopped.into(), ExitCode::Temporary),
+        (anyhow::anyhow!("batch 0123 is corrupt"), ExitCode::Permanent),
+    ];
+    for (cause, code) in causes {
+        let mut gangs = room.gang(&format!("run-{cause}").replace(' ', "-"), 3).await;
+        gangs.remove(1).leave(&cause);
+        for error in each(&mut gangs, Gang::barrier).into_iter().map(Result::unwrap_err) {
+            let line = one_line(&error);
+            assert!(line.contains(": rank 1 at 127.0.0.1:"), "{line}");
+            assert!(line.ends_with(&format!(" is lost: it left: {cause}")), "{line}");
+            assert_eq!(ExitCode::of(&error), code);
+        }
     }
 }
 
@@ -141,8 +146,7 @@ async fn a_rank_that_vanishes_is_named_at_once() {
     let begun = Instant::now();
     drop(gangs.remove(2));
     let errors = each(&mut gangs, |gang| gang.sum(&mut [0; 100]));
-    let lines: Vec<_> =
-        errors.into_iter().map(|e| selvedge_contract::failure::one_line(&e.unwrap_err())).collect();
+    let lines: Vec<_> = errors.into_iter().map(|e| one_line(&e.unwrap_err())).collect();
     assert!(
         lines.iter().any(|line| line.contains("rank 2") && line.ends_with("connection closed")),
         "{lines:?}"
@@ -166,7 +170,7 @@ async fn a_slow_rank_is_waited_for_and_an_absent_one_not_for_ever() {
         gang.barrier()
     });
     done.into_iter().for_each(|done| done.unwrap());
-    let error = selvedge_contract::failure::one_line(&gangs[0].barrier().unwrap_err());
+    let error = one_line(&gangs[0].barrier().unwrap_err());
     assert!(error.contains("rank 1") && error.ends_with("alive but absent for 1.5s"), "{error}");
 }
 
