@@ -1,2 +1,13 @@
-//! To be written.
-fn main() {}
+//! The binary `train`.
+
+use std::process::ExitCode;
+
+use selvedge_store::Store;
+use selvedge_train::{Config, run};
+
+fn main() -> ExitCode {
+    selvedge_contract::start(|config: Config, stop| async move {
+        let store = Store::open(&config.store).await?;
+        run(config, store, stop).await
+    })
+}
