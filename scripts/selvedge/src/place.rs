@@ -46,10 +46,10 @@ impl Home {
         let program = std::env::current_exe().context("this program is nowhere")?;
         let beside = program.parent().unwrap_or(Path::new("/")).to_owned();
         let (root, workflows) = match &place.workflows {
-            Some(folder) => (here, folder.clone()),
+            Some(folder) => (here.clone(), folder.clone()),
             None => {
                 // A program lies in target/<profile> of its sources.
-                let roots = [here.clone(), beside.join("../..").canonicalize().unwrap_or(here)];
+                let roots = [here.clone(), beside.join("../..").canonicalize().unwrap_or_default()];
                 let root = roots.into_iter().find(|root| root.join("workflows").is_dir());
                 let root = root.context("no folder workflows here: name one by --workflows")?;
                 (root.clone(), root.join("workflows"))
@@ -58,8 +58,9 @@ impl Home {
         let templates = Templates::load(&workflows)?;
         let programs = place.bin_folder.clone().unwrap_or(beside);
         let programs = programs.canonicalize().with_context(|| programs.display().to_string())?;
-        let work = root.join(".selvedge");
-        let store = uri(place.store.as_deref(), &work.join("store"))?;
+        let store = uri(place.store.as_deref(), &root.join(".selvedge/store"))?;
+        // Whoever chose a store of their own wants nothing left in the folder of the sources.
+        let work = if place.store.is_some() { &here } else { &root }.join(".selvedge");
         let mut options = StoreOptions::folder(Path::new("/"))?;
         options.store = store.parse().with_context(|| format!("store {store:?} is no URI"))?;
         options.store_endpoint.clone_from(&place.store_endpoint);

@@ -1,8 +1,6 @@
 //! `selvedge plan`: what a run would do. The pipeline is walked as ever, but fingerprints run dry, memos are only
 //! asked, and nothing else runs.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use selvedge_contract::{ExitCode, Stop, Stopped};
 
@@ -14,7 +12,7 @@ use crate::place::{Home, PIPELINE};
 use crate::results::table;
 use crate::run::prepare;
 
-/// Prints which nodes would be reused, which would run, and why.
+/// Prints what would be reused, what would run, and why.
 ///
 /// # Errors
 /// Bad configuration; what keeps a fingerprint from being taken.
@@ -31,8 +29,8 @@ pub async fn plan(options: PlanOptions, stop: Stop) -> anyhow::Result<ExitCode> 
     }
     let nodes = display.nodes();
     let mut rows = table(&["", "would", "why"]);
-    for node in nodes.iter().filter(|node| is_told(node)) {
-        rows.add_row([node.path.as_str(), would(node), &why(node, &nodes)]);
+    for (number, node) in nodes.iter().enumerate().filter(|(_, node)| is_decided(node)) {
+        rows.add_row([node.path.as_str(), would(node), &why(node, &nodes[..number])]);
     }
     print(&rows.to_string());
     let failed =
@@ -50,31 +48,26 @@ pub async fn plan(options: PlanOptions, stop: Stop) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::Done)
 }
 
-/// Processes, and what a memo decides about; what lies below an undecided memo is not known.
-fn is_told(node: &Node) -> bool {
-    let decided = node.state == State::Reused || node.state == State::Ended(Phase::Skipped);
-    let failed = matches!(node.state, State::Ended(phase) if phase.is_failure());
-    !failed && (node.pod || decided)
+/// What a memo decides about: everything else runs in any case.
+fn is_decided(node: &Node) -> bool {
+    !node.pod && matches!(node.state, State::Reused | State::Ended(Phase::Skipped))
 }
 
 fn would(node: &Node) -> &'static str {
-    match node.state {
-        State::Reused => "be reused",
-        _ => "run",
-    }
+    if node.state == State::Reused { "be reused" } else { "run" }
 }
 
-/// The reason that a fingerprint gave: in full for itself, for a candidate the line that begins with its name.
-fn why(node: &Node, nodes: &[Node]) -> String {
-    if node.state == State::Ended(Phase::Succeeded) {
-        return node.message.clone();
+/// The reason that the last fingerprint gave: the line that begins with the candidate's name, or all of it.
+fn why(node: &Node, before: &[Node]) -> String {
+    let last = before.iter().rev().find(|node| node.pod && node.state == State::Ended(Phase::Succeeded));
+    let reasons = last.map_or("", |fingerprint| fingerprint.message.as_str());
+    match node.path.rsplit('/').nth(1) {
+        None => reasons.to_owned(),
+        Some(candidate) => {
+            let mut lines = reasons.lines().filter_map(|line| line.split_once(": "));
+            lines
+                .find(|(name, _)| *name == candidate)
+                .map_or_else(String::new, |(_, reason)| reason.to_owned())
+        }
     }
-    let lines: BTreeMap<_, _> = nodes
-        .iter()
-        .filter(|node| node.pod)
-        .flat_map(|node| node.message.lines())
-        .filter_map(|line| line.split_once(": "))
-        .collect();
-    let decided = node.path.split('/').rev().nth(1).filter(|_| !node.pod);
-    decided.and_then(|candidate| lines.get(candidate)).map_or_else(String::new, |reason| (*reason).to_owned())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, LineStyle, Table};
 use jiff::Timestamp;
 use selvedge_data::Split;
 use selvedge_plan::key::{EVALUATE_REVISION, result_path};
@@ -204,7 +204,8 @@ impl Results {
 /// An empty table in the one style.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    let lines = LineStyle::new('─', '─', '─', '─');
+    table.load_style(NOTHING.header_separator(lines).bottom_border(lines)).set_header(header.to_vec());
     table
 }
 

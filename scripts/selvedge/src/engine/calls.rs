@@ -43,14 +43,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// One group after the other; what fails ends the sequence when its group is over.
+    /// One group after the other; what fails ends the sequence when its group is over. The last word is the last step's.
     pub(super) async fn steps(
         &'a self,
         at: At<'a>,
         groups: &'a [Vec<Call>],
         scope: &Scope,
     ) -> anyhow::Result<Outcome> {
-        let mut scope = scope.clone();
+        let (mut scope, mut last) = (scope.clone(), String::new());
         for group in groups {
             let outcomes = join_all(group.iter().map(|step| self.call(at, step, &scope))).await;
             for (step, outcome) in group.iter().zip(&outcomes) {
@@ -58,9 +58,10 @@ impl<'a> Engine<'a> {
                     return Ok(Outcome::new(outcome.phase, format!("{}: {}", step.name, outcome.message)));
                 }
                 tell(&mut scope, "steps", &step.name, outcome);
+                last.clone_from(&outcome.message);
             }
         }
-        Ok(Outcome::new(Phase::Succeeded, ""))
+        Ok(Outcome::new(Phase::Succeeded, last))
     }
 
     async fn task(&'a self, at: At<'a>, task: &'a Call, holds: bool, scope: Scope) -> (&'a str, Outcome) {

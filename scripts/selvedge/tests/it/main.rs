@@ -1,7 +1,6 @@
 //! `selvedge` as a person starts it, on stub programs: the executor's behaviour, seen from outside.
 
-// What a test prepares has to be there.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod configuration;
 mod pipeline;
