@@ -98,11 +98,17 @@ impl Batcher {
         Coming(Arc::clone(&self.shared))
     }
 
-    /// The predictions of `records`, whole records of the form `shape` one after the other.
+    /// The predictions of `records`, whole records of the form `shape` one after the other. What was announced by
+    /// `coming` is there then.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn predict(&self, coming: Coming, records: Bytes, shape: Shape) -> Result<Answer, Failure> {
+    pub async fn predict(
+        &self,
+        coming: Option<Coming>,
+        records: Bytes,
+        shape: Shape,
+    ) -> Result<Answer, Failure> {
         let (answer, answered) = oneshot::channel();
         self.shared.metrics.queue.inc();
         let sent = self.jobs.try_send(Job { records, shape, answer });

@@ -3,11 +3,12 @@
 //! * [`request`] and [`preprocess`]: from a body to a record of the data set's form.
 //! * [`batcher`]: one thread owns the model and takes what is waiting, all at once.
 //! * [`follow`] and [`load`]: the newest generation of the champion log serves, once it reproduced its golden vectors.
-//! * [`api`]: the routes; [`answer`]: what they say; [`metrics`]: what they count.
+//! * [`api`] and [`classify`]: the routes; [`answer`]: what they say; [`metrics`]: what they count.
 
 pub mod answer;
 pub mod api;
 pub mod batcher;
+pub mod classify;
 pub mod config;
 pub mod follow;
 mod golden;
@@ -24,10 +25,10 @@ use selvedge_contract::Stop;
 use selvedge_store::Store;
 use selvedge_web::{Drained, Limits, serve, serve_metrics};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 use api::Api;
 use batcher::Batcher;
+use classify::Classify;
 pub use config::Config;
 use follow::Follower;
 use metrics::Metrics;
@@ -61,12 +62,10 @@ pub async fn run(
     let api = Arc::new(Api {
         name: config.name.clone(),
         replica: config.replica.clone(),
-        body_limit: config.body_limit.0 as usize,
-        batcher,
+        classify: Classify::new(&config.replica, config.body_limit.0 as usize, batcher),
         status,
         metrics,
         stop: stop.clone(),
-        large_images: Semaphore::new(api::LARGE_IMAGES_AT_ONCE),
     });
     let limits = Limits { grace: config.drain_grace, drain: config.drain_timeout, ..Limits::default() };
     let ended = serve(listener, move |request| Arc::clone(&api).answer(request), limits, stop).await;

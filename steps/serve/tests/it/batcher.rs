@@ -60,7 +60,7 @@ async fn ask(batcher: &Batcher, records: &'static [u8]) -> Asked {
     let (batcher, coming) = (batcher.clone(), batcher.coming());
     let (queued, is_queued) = tokio::sync::oneshot::channel();
     let asked = tokio::spawn(async move {
-        let predicting = batcher.predict(coming, Bytes::from_static(records), PIXEL);
+        let predicting = batcher.predict(Some(coming), Bytes::from_static(records), PIXEL);
         let mut predicting = std::pin::pin!(predicting);
         // The first poll queues it.
         let first = futures::poll!(predicting.as_mut());
@@ -112,7 +112,7 @@ async fn a_request_that_is_known_to_come_is_waited_for() {
     let early = ask(&batcher, &[1]).await;
     assert!(passes.recv_timeout(Duration::from_millis(100)).is_err(), "the batch did not wait");
     allow.send(()).unwrap();
-    let late = batcher.predict(coming, Bytes::from_static(&[2]), PIXEL).await.unwrap();
+    let late = batcher.predict(Some(coming), Bytes::from_static(&[2]), PIXEL).await.unwrap();
     assert_eq!((late.predictions[0].class, early.await.unwrap().unwrap()), (2, vec![1]));
     assert_eq!(passes.recv().unwrap(), 2);
 }
@@ -149,9 +149,9 @@ async fn records_of_another_form_are_not_shown_to_the_model() {
     let (batcher, _passes, allow) = steered(4, 2);
     allow.send(()).unwrap();
     let other = Shape { width: 2, ..PIXEL };
-    let answer = batcher.predict(batcher.coming(), Bytes::from_static(&[1, 2]), other).await;
+    let answer = batcher.predict(None, Bytes::from_static(&[1, 2]), other).await;
     assert_eq!(answer.unwrap_err(), Failure::OtherForm(PIXEL));
     let none = Batcher::start(Limits { max_batch: 1, deadline: NEVER, queue: 1 }, Metrics::new().0).unwrap();
-    let answer = none.predict(none.coming(), Bytes::from_static(&[1]), PIXEL).await;
+    let answer = none.predict(None, Bytes::from_static(&[1]), PIXEL).await;
     assert_eq!(answer.unwrap_err(), Failure::NoModel);
 }
