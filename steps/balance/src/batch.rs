@@ -151,8 +151,7 @@ async fn ask(proxy: Proxy, request: Outgoing) -> Result<Answer, ApiError> {
 }
 
 async fn answer(response: Response) -> Result<Answer, ApiError> {
-    let failed = |text: String| ApiError::new(Code::UpstreamFailed, text);
-    let status = response.status();
+    let (failed, status) = (|text: String| ApiError::new(Code::UpstreamFailed, text), response.status());
     let body = whole(response.into_body()).await.map_err(failed)?;
     if status == StatusCode::OK {
         return serde_json::from_slice(&body)

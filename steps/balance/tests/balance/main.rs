@@ -8,3 +8,4 @@ mod failure;
 mod harness;
 mod pages;
 mod process;
+mod replica;
