@@ -160,7 +160,7 @@ impl House {
 
     /// A replica of its own, with further arguments.
     pub(crate) async fn replica(&self, more: &[&str]) -> Replica {
-        let config = Config::parse_from(self.arguments(more));
+        let config = Config::parse_from(self.arguments(&[more, &["--drain-grace", "0s"]].concat()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let metrics = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
