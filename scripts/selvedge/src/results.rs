@@ -94,6 +94,16 @@ impl Results {
         })
     }
 
+    /// When a model of this run was first known to serve: by the first decision whose roll-out was watched, or that found
+    /// its model to be the champion already.
+    pub fn first_served(&self) -> Option<Timestamp> {
+        let champion = self.champion.as_ref().map(|champion| &champion.model);
+        let already =
+            |decision: &Decision| decision.decision == "keep" && decision.model.as_ref() == champion;
+        let moment = |d: &Decision| d.served_at.or_else(|| already(d).then_some(d.at));
+        self.decisions.iter().filter_map(moment).min()
+    }
+
     /// When the first thing happened.
     pub fn began(&self) -> Option<Timestamp> {
         let planned = self.plan.as_ref().map(|plan| plan.created);
@@ -194,9 +204,8 @@ impl Results {
         let kind =
             if self.figure("sequential") == Some(1.0) { "sequential plan" } else { "candidates at once" };
         let service = self.figure("time_to_service_seconds");
-        let service = service.map_or("no model was seen to take over".to_owned(), |s| {
-            format!("first model served after {s:.1} s")
-        });
+        let service = service
+            .map_or("no model was seen to serve".to_owned(), |s| format!("a model served after {s:.1} s"));
         Some(format!("times     {total:.1} s in all, {service} ({kind})"))
     }
 }

@@ -82,7 +82,7 @@ async fn pipeline(
         print(&format!("run       {} stopped: the same command goes on where it was", settings.run));
         return Ok(ExitCode::Stopped);
     }
-    keep(&run, started, settings, &outcome).await?;
+    keep(store, &run, started, settings, &outcome).await?;
     summary(home, store, &run).await?;
     if outcome.phase == Phase::Succeeded {
         return Ok(ExitCode::Done);
@@ -125,13 +125,18 @@ fn name() -> String {
 }
 
 /// Keeps the run's figures in the store.
-async fn keep(run: &Run, started: Timestamp, settings: &Settings, outcome: &Outcome) -> anyhow::Result<()> {
+async fn keep(
+    store: &Store,
+    run: &Run,
+    started: Timestamp,
+    settings: &Settings,
+    outcome: &Outcome,
+) -> anyhow::Result<()> {
     let mut event = Event::begin(STAGE);
     event.started = started;
     event.measure("sequential", f64::from(u8::from(settings.sequential)));
     event.measure("total_seconds", Timestamp::now().duration_since(started).as_secs_f64());
-    let decisions = run.decisions().all().await?;
-    if let Some(served) = decisions.iter().filter_map(|decision| decision.served_at).min() {
+    if let Some(served) = Results::read(store, run).await?.first_served() {
         event.measure("time_to_service_seconds", served.duration_since(started).as_secs_f64());
     }
     run.record(&event.end(outcome.phase.to_string())).await?;

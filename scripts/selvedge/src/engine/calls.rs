@@ -143,6 +143,9 @@ impl<'a> Engine<'a> {
         label: String,
         ranked: bool,
     ) -> anyhow::Result<Outcome> {
+        if self.stop.is_requested() {
+            return Ok(Outcome::new(Phase::Failed, "stopped"));
+        }
         let mut inputs = Inputs::new();
         for argument in &call.arguments.parameters {
             let value = argument

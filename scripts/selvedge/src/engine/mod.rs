@@ -131,12 +131,12 @@ impl<'a> Engine<'a> {
         template: &'a Template,
         inputs: Inputs,
     ) -> anyhow::Result<Outcome> {
-        if self.stop.is_requested() {
-            return Ok(Outcome::new(Phase::Failed, "stopped"));
-        }
         let scope = self.scope(template, inputs)?;
         let names = template.synchronization.mutexes.iter().map(|mutex| scope.fill(&mutex.name));
         let _held = self.locks.hold(names.collect::<anyhow::Result<_>>()?).await;
+        if self.stop.is_requested() {
+            return Ok(Outcome::new(Phase::Failed, "stopped"));
+        }
         let Some(memoize) = &template.memoize else { return self.body(at, template, &scope).await };
 
         let (cache, key) = (&memoize.cache.config_map.name, scope.fill(&memoize.key)?);

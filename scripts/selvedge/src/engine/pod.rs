@@ -15,9 +15,10 @@ use crate::scope::Scope;
 use crate::yaml::model::Template;
 use crate::yaml::pod::{Container, EnvVar, EnvVarSource};
 
-/// Pods are nicer than the replicas that serve, ranks are nicer than the stages that bring a model into service.
-const NICENESS: i32 = 5;
-const NICENESS_OF_RANKS: i32 = 10;
+/// Pods are nicer than the replicas that serve, ranks are nicer than the stages that bring a model into service; how much,
+/// among ranks, is the business of train, which knows what is before it.
+const NICENESS: i32 = 1;
+const NICENESS_OF_RANKS: i32 = 4;
 /// The one program that can be asked without anything being done.
 const FINGERPRINT: &str = "fingerprint";
 

@@ -36,7 +36,8 @@ fn a_stop_ends_all_children_and_running_again_goes_on() {
         signal(&child, stop);
         assert_eq!(child.wait().unwrap().code(), Some(143));
         assert_eq!(pids(&place).len(), 18);
-        assert!(!pids(&place).iter().any(|pid| lives(pid)), "{stop}: orphans are left");
+        // Grandchildren were sent the signal too; the kernel may take a moment over it.
+        wait_for("the end of the grandchildren", || !pids(&place).iter().any(|pid| lives(pid)));
         assert_eq!(
             (place.count("evaluate"), place.count("finalize")),
             (0, 0),
@@ -79,7 +80,7 @@ fn ranks_are_nicer_than_other_stages() {
     place.stub("train", r#"note "niceness $(nice)""#);
     place.stub("promote", r#"note "other $(nice)""#);
     place.selvedge(&["run"]).with(0);
-    assert_eq!((place.count("niceness 10"), place.count("other 5")), (9, 3), "{:?}", place.notes());
+    assert_eq!((place.count("niceness 4"), place.count("other 1")), (9, 3), "{:?}", place.notes());
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn serving_is_up_before_the_pipeline_begins_and_ends_with_it() {
     wait_for("a replica that was started again", || pids(&place).len() == 5);
     signal(&child, Signal::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(!pids(&place).iter().any(|pid| lives(pid)));
+    assert!(!pids(&place).iter().any(|pid| lives(pid)), "servers are left");
 }
 
 #[test]
