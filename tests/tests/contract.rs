@@ -74,7 +74,7 @@ fn help(pod: &Pod) -> Help {
     let (mut variables, mut flag) = (BTreeMap::new(), "");
     for word in text.split_whitespace() {
         if let Some(name) = word.strip_prefix("--") {
-            flag = name;
+            flag = name.split(['[', '=']).next().unwrap();
         }
         if let Some(variable) = word.strip_prefix("STEP_") {
             let name: String = variable.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
