@@ -1,15 +1,14 @@
-//! A formed generation, and the small exchanges of its members: every member sends to every other, one hop.
+//! A formed generation, and what all of its exchanges are made of.
 //!
 //! All members call the same exchanges in the same order. Each call blocks; none waits for ever: a peer that is gone,
 //! silent, or alive and absent for too long ends it with a temporary error that names the rank.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use bytemuck::cast_slice;
 use selvedge_contract::failure::one_line;
 use selvedge_contract::{ExitCode, Stop, Temporary};
-use selvedge_store::Digest;
 use tokio::net::TcpStream;
 
 use crate::door::Door;
@@ -67,6 +66,10 @@ impl Gang {
         })
     }
 
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// This process's rank.
     pub fn rank(&self) -> usize {
         self.place.rank
@@ -93,79 +96,6 @@ impl Gang {
     /// [`selvedge_contract::Stopped`].
     pub fn check_stop(&self) -> anyhow::Result<()> {
         Ok(self.stop.check()?)
-    }
-
-    /// The words of every rank, by rank.
-    ///
-    /// # Errors
-    /// Temporary, naming the rank that was lost; [`selvedge_contract::Stopped`].
-    pub fn gather(&mut self, words: &[i32]) -> anyhow::Result<Vec<Vec<i32>>> {
-        self.exchange(|gang| {
-            for peer in gang.peers() {
-                gang.send(peer, 0, words)?;
-            }
-            let mut all = vec![Vec::new(); gang.place.world];
-            for peer in gang.peers() {
-                all[peer] = gang.receive(peer, 0)?;
-            }
-            all[gang.place.rank] = words.to_vec();
-            Ok(all)
-        })
-    }
-
-    /// Replaces each word by its maximum over all ranks.
-    ///
-    /// # Errors
-    /// As [`Gang::gather`].
-    pub fn max(&mut self, words: &mut [i32]) -> anyhow::Result<()> {
-        for (rank, theirs) in self.gather(words)?.iter().enumerate() {
-            self.same_length(rank, theirs.len(), words.len())?;
-            words.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine = (*mine).max(*theirs));
-        }
-        Ok(())
-    }
-
-    /// Completes a table whose entry i is known to rank i mod world. What others wrote elsewhere is ignored, so that
-    /// sums over the table come out the same for every world size.
-    ///
-    /// # Errors
-    /// As [`Gang::gather`].
-    pub fn complete(&mut self, table: &mut [f64]) -> anyhow::Result<()> {
-        let mine: Vec<i32> = cast_slice::<f64, i32>(table).to_vec();
-        let world = self.place.world;
-        for (rank, theirs) in self.gather(&mine)?.iter().enumerate() {
-            self.same_length(rank, theirs.len(), mine.len())?;
-            for (i, entry) in table.iter_mut().enumerate().filter(|(i, _)| i % world == rank) {
-                *entry = bytemuck::pod_read_unaligned(cast_slice(&theirs[2 * i..2 * i + 2]));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns when all ranks have called it.
-    ///
-    /// # Errors
-    /// As [`Gang::gather`].
-    pub fn barrier(&mut self) -> anyhow::Result<()> {
-        self.gather(&[]).map(drop)
-    }
-
-    /// Compares a digest of something that must be equal everywhere.
-    ///
-    /// # Errors
-    /// As [`Gang::gather`]; permanent, naming the ranks, when digests differ.
-    pub fn agree(&mut self, what: &str, digest: &Digest) -> anyhow::Result<()> {
-        let words: Vec<i32> = bytemuck::pod_collect_to_vec(digest.bytes());
-        let all = self.gather(&words)?;
-        let differing: Vec<_> = (0..all.len()).filter(|&rank| all[rank] != all[0]).collect();
-        ensure!(
-            differing.is_empty(),
-            "{}: {what} differs between rank 0 and ranks {differing:?}; rank {} has {}",
-            self.place,
-            self.place.rank,
-            digest.short(),
-        );
-        Ok(())
     }
 
     /// Tells the others why this member ends, so that they need not guess, and ends. They take the class of `error`: what
@@ -219,6 +149,12 @@ impl Gang {
         }
     }
 
+    pub(crate) fn give_back(&self, peer: usize, words: Vec<i32>) {
+        if let Some(Some(link)) = self.links.get(peer) {
+            link.give_back(words);
+        }
+    }
+
     fn expected(&self, peer: usize, part: u32, frame: Frame) -> anyhow::Result<Vec<i32>> {
         if (frame.sequence, frame.part) == (self.sequence, part) {
             return Ok(frame.words);
@@ -230,16 +166,6 @@ impl Gang {
             self.place.rank,
             self.sequence
         )
-    }
-
-    fn same_length(&self, peer: usize, theirs: usize, mine: usize) -> anyhow::Result<()> {
-        ensure!(theirs == mine, "{}: rank {peer} sent {theirs} words, expected {mine}", self.place);
-        Ok(())
-    }
-
-    fn peers(&self) -> impl Iterator<Item = usize> + use<> {
-        let rank = self.place.rank;
-        (0..self.place.world).filter(move |&peer| peer != rank)
     }
 
     fn link(&self, peer: usize) -> anyhow::Result<&Link> {

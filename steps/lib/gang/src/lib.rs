@@ -4,7 +4,7 @@
 //! * [`place`]: which place of which gang a process claims, and the records about it in the store.
 //! * [`join`](Gang::join): a process registers, the newest living incarnations of all ranks become a *generation*, and its
 //!   members connect every pair by an authenticated TCP connection.
-//! * [`gang`]: a formed generation and its small exchanges: gather, maximum, barrier, agreement on a digest.
+//! * [`gang`]: a formed generation and its small exchanges ([gather](Gang::gather), maximum, barrier, agreement on a digest).
 //! * [`ring`](Gang::sum): the all-reduce of a large buffer of integers.
 //! * [`fixed`]: floating-point gradients as integers and back; [`reduce`] puts exponents, sums and the way back together.
 //! * [`wire`][]: frames.
@@ -14,6 +14,7 @@
 //! the same door while the survivors' gradients are kept.
 
 mod door;
+mod exchange;
 pub mod fixed;
 mod form;
 pub mod gang;

@@ -1,7 +1,7 @@
 //! One connection to a peer: frames out by whoever has something to say, frames in by a thread of their own, so that a
 //! sender never waits for a receiver that is itself sending, and signs of life are seen while this rank computes.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,14 +34,18 @@ pub(crate) struct Lost {
 pub(crate) struct Link {
     writer: Arc<Writer>,
     inbox: Receiver<Result<Frame, Lost>>,
+    used: Arc<Used>,
     reader: Option<JoinHandle<()>>,
 }
+
+/// Buffers that were read into before and can be again: fresh ones cost page faults in every step.
+type Used = Mutex<Vec<Vec<i32>>>;
 
 /// The sending half, shared with the heartbeat.
 #[derive(Debug)]
 pub(crate) struct Writer {
     to: (u64, u64),
-    stream: Mutex<(TcpStream, Vec<u8>)>,
+    stream: Mutex<TcpStream>,
 }
 
 /// Sends a sign of life on every connection until it is dropped.
@@ -67,12 +71,15 @@ impl Link {
         stream.set_write_timeout(Some(silence))?;
         let reading = stream.try_clone()?;
         let (sender, inbox) = mpsc::channel();
+        let used = Arc::new(Used::default());
+        let reused = Arc::clone(&used);
         let reader = std::thread::Builder::new()
             .name("gang-reader".into())
-            .spawn(move || read(reading, to, silence, &sender))?;
+            .spawn(move || read(reading, to, silence, &sender, &reused))?;
         Ok(Self {
-            writer: Arc::new(Writer { to, stream: Mutex::new((stream, Vec::new())) }),
+            writer: Arc::new(Writer { to, stream: Mutex::new(stream) }),
             inbox,
+            used,
             reader: Some(reader),
         })
     }
@@ -80,6 +87,11 @@ impl Link {
     /// The half that sends.
     pub(crate) fn writer(&self) -> &Arc<Writer> {
         &self.writer
+    }
+
+    /// Gives back the words of a frame that was received, to be used again.
+    pub(crate) fn give_back(&self, words: Vec<i32>) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).push(words);
     }
 
     /// The next frame of an exchange, or how the peer was lost; nothing after `wait`.
@@ -94,7 +106,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let _ = self.writer.lock().0.shutdown(Shutdown::Both);
+        let _ = self.writer.lock().shutdown(Shutdown::Both);
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
@@ -115,7 +127,7 @@ impl Writer {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, (TcpStream, Vec<u8>)> {
+    fn lock(&self) -> MutexGuard<'_, TcpStream> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,24 +154,35 @@ impl Drop for Pulse {
     }
 }
 
-/// Header and payload go out in one piece: two writes would be two packets, and two awakenings of the peer.
+/// Header and payload go out by one call: two would be two packets, and two awakenings of the peer.
 fn write(
-    (stream, buffer): &mut (TcpStream, Vec<u8>),
+    stream: &mut TcpStream,
     kind: Kind,
     to: (u64, u64),
     at: (u64, u32),
     payload: &[u8],
 ) -> io::Result<()> {
-    buffer.clear();
-    buffer.extend_from_slice(&Header::encode(kind, to, at, payload));
-    buffer.extend_from_slice(payload);
-    stream.write_all(buffer)
+    let header = Header::encode(kind, to, at, payload);
+    let sent = loop {
+        match stream.write_vectored(&[IoSlice::new(&header), IoSlice::new(payload)]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            sent => break sent?,
+        }
+    };
+    stream.write_all(&header[sent.min(HEADER)..])?;
+    stream.write_all(&payload[sent.saturating_sub(HEADER)..])
 }
 
-fn read(stream: TcpStream, to: (u64, u64), silence: Duration, inbox: &Sender<Result<Frame, Lost>>) {
+fn read(
+    stream: TcpStream,
+    to: (u64, u64),
+    silence: Duration,
+    inbox: &Sender<Result<Frame, Lost>>,
+    used: &Used,
+) {
     let mut stream = BufReader::with_capacity(16 << 10, stream);
     loop {
-        let received = match read_frame(&mut stream, to) {
+        let received = match read_frame(&mut stream, to, used) {
             Ok(Received::Life) => continue,
             Ok(Received::Words(frame)) => Ok(frame),
             Ok(Received::Left(lost)) => Err(lost),
@@ -179,13 +202,14 @@ enum Received {
     Left(Lost),
 }
 
-fn read_frame(stream: &mut impl Read, to: (u64, u64)) -> io::Result<Received> {
+fn read_frame(stream: &mut impl Read, to: (u64, u64), used: &Used) -> io::Result<Received> {
     let mut bytes = [0; HEADER];
     stream.read_exact(&mut bytes)?;
     let header = Header::decode(&bytes).map_err(io::Error::other)?;
     header.is_for(to).map_err(io::Error::other)?;
     if header.kind == Kind::Words {
-        let mut words = vec![0_i32; header.length as usize / 4];
+        let mut words = used.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        words.resize(header.length as usize / 4, 0);
         stream.read_exact(cast_slice_mut(&mut words))?;
         header.verify(&bytes, bytemuck::cast_slice(&words)).map_err(io::Error::other)?;
         return Ok(Received::Words(Frame { sequence: header.sequence, part: header.part, words }));

@@ -11,8 +11,8 @@ use anyhow::ensure;
 
 use crate::gang::Gang;
 
-/// Words of a segment: 64 KiB, small enough to overlap, large enough to make headers free.
-const SEGMENT: usize = 16 << 10;
+/// Words of a segment: 128 KiB, small enough to overlap, large enough to make headers free.
+const SEGMENT: usize = 32 << 10;
 
 impl Gang {
     /// Replaces each word by its sum over all ranks, modulo 2^32. Integer sums do not depend on their order.
@@ -50,6 +50,7 @@ impl Gang {
                     } else {
                         mine.copy_from_slice(&theirs);
                     }
+                    gang.give_back(left, theirs);
                     received += 1;
                     if hop < last {
                         gang.send(right, sent, mine)?;
