@@ -1,2 +1,11 @@
-//! To be written.
-fn main() {}
+//! `fingerprint source`, `fingerprint training`: what a run must do, and why.
+
+use selvedge_fingerprint::{Config, run};
+use selvedge_store::Store;
+
+fn main() -> std::process::ExitCode {
+    selvedge_contract::start(|config: Config, stop| async move {
+        let store = Store::open(config.store()).await?;
+        run(config, store, stop).await
+    })
+}

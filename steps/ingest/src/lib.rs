@@ -8,7 +8,7 @@ mod publish;
 
 use anyhow::Context;
 use clap::Parser;
-use selvedge_contract::{Common, Misconfigured, Stop, Stopped, peak_memory_bytes};
+use selvedge_contract::{Common, Misconfigured, Stop, Stopped, cpu_seconds, peak_memory_bytes};
 use selvedge_data::{Classes, Manifest, Shape, Source, Split};
 use selvedge_plan::{Event, Run, Stored, verify};
 use selvedge_store::{Digest, Store, StoreOptions};
@@ -80,6 +80,7 @@ pub async fn run(config: Config, store: Store, stop: Stop) -> anyhow::Result<()>
     // A label is a byte more.
     event.measure("source_bytes", (records * (manifest.shape.bytes() + 1)) as f64);
     event.measure("peak_memory_bytes", peak_memory_bytes() as f64);
+    event.measure("cpu_seconds", cpu_seconds());
     tracing::info!(name = config.name, records, batches, manifest = %manifest.digest(), "{how}");
     Run::new(&store, config.run).record(&event.end(how)).await?;
     let outputs = config.common.outputs();

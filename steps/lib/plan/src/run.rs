@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use selvedge_store::{Created, Digest, Log, Result, Store};
+use selvedge_store::{Digest, Log, Result, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{Family, Settings};
@@ -181,12 +181,7 @@ impl Run {
     /// # Errors
     /// As [`Store::create_record`].
     pub async fn decide(&self, decision: &Decision) -> Result<()> {
-        let log = self.decisions();
-        let mut number = log.newest().await?.map_or(1, |(newest, _)| newest + 1);
-        while log.append(number, decision).await? == Created::Existed {
-            number += 1;
-        }
-        Ok(())
+        self.decisions().push(decision).await.map(drop)
     }
 
     /// Keeps an event.

@@ -9,6 +9,9 @@ use crate::{IngestResult, key};
 /// Blobs that are read at once: what bounds the memory of a verification.
 const AT_ONCE: usize = 8;
 
+/// Why there is nothing to reuse where nothing was ever made.
+pub const NO_RESULT: &str = "no result";
+
 /// What a look at a stored result found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored<T> {
@@ -25,7 +28,7 @@ pub enum Stored<T> {
 pub async fn ingest(store: &Store, key: &Digest) -> anyhow::Result<Stored<(IngestResult, Manifest)>> {
     match whole_ingest(store, key).await {
         Ok(Some(found)) => Ok(Stored::Whole(found)),
-        Ok(None) => Ok(Stored::Lost("no result".to_owned())),
+        Ok(None) => Ok(Stored::Lost(NO_RESULT.to_owned())),
         Err(error) => Ok(Stored::Lost(lost(error)?)),
     }
 }

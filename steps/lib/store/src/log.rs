@@ -62,6 +62,18 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         self.store.create_record(&self.path(number), record).await
     }
 
+    /// Appends after whatever is newest, for records that do not depend on those before them, and tells the number.
+    ///
+    /// # Errors
+    /// As [`Store::create`] and [`Store::record`].
+    pub async fn push(&self, record: &T) -> Result<u64> {
+        let mut number = self.newest().await?.map_or(1, |(newest, _)| newest + 1);
+        while self.append(number, record).await? == Created::Existed {
+            number += 1;
+        }
+        Ok(number)
+    }
+
     /// All records from the first on.
     ///
     /// # Errors
