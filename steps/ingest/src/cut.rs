@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use bytes::Bytes;
 use selvedge_data::{Half, Pair, Shape, Source, Split, batch, membership, source};
 use selvedge_store::Digest;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::Config;
+use crate::buffers::Buffers;
 
 /// Records that are read at once.
 const CHUNK: usize = 256;
+
+/// Batches that are cut and not yet kept.
+const IN_FLIGHT: usize = 4;
 
 /// A batch of a split, encoded. Those of one split come in their order.
 pub(crate) struct Piece {
     pub(crate) split: Split,
     pub(crate) records: usize,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
 }
 
 /// A split being filled.
@@ -31,6 +36,7 @@ struct Cutter {
     batch_size: usize,
     classes: usize,
     open: BTreeMap<Split, Open>,
+    buffers: Buffers,
     pieces: mpsc::Sender<Piece>,
 }
 
@@ -44,6 +50,7 @@ pub(crate) fn start(source: &Source, config: &Config) -> (mpsc::Receiver<Piece>,
         batch_size: config.batch_size as usize,
         classes: config.classes.names().len(),
         open: BTreeMap::new(),
+        buffers: Buffers::new(IN_FLIGHT),
         pieces: sender,
     };
     (pieces, tokio::spawn(cut(source.clone(), cutter)))
@@ -89,7 +96,7 @@ impl Cutter {
         if labels.is_empty() {
             return Ok(());
         }
-        let bytes = batch::encode(shape, images, labels)?;
+        let bytes = self.buffers.fill(&batch::encode(shape, images, labels)?);
         let piece = Piece { split, records: labels.len(), bytes };
         images.clear();
         labels.clear();

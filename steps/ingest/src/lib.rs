@@ -3,6 +3,7 @@
 //! Everything lies at names derived from the input, and is written in an order that shows nothing half done: batches,
 //! manifest, source record, result record. Killed at any point and run again, it makes the same digests.
 
+mod buffers;
 mod cut;
 mod publish;
 

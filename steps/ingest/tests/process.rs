@@ -50,7 +50,7 @@ fn packing_again_changes_nothing_and_a_second_run_reuses() {
 
 #[test]
 fn peak_memory_does_not_grow_with_the_data_set() {
-    // How many batches are in flight at once varies a little from run to run; the middle of some runs hardly does.
+    // The allocator's threads make a run differ a little from the next; the middle of three hardly does.
     let peak = |train| {
         let bench = Bench::new(Synthetic { train, test: 1000, height: 28, width: 28, ..SMALL });
         let run = |store: &str| {
@@ -60,9 +60,9 @@ fn peak_memory_does_not_grow_with_the_data_set() {
             assert_eq!(event.measurements["records"], (train + 1000) as f64);
             event.measurements["peak_memory_bytes"]
         };
-        let mut peaks: Vec<_> = ["a", "b", "c", "d", "e"].map(run).into();
+        let mut peaks: Vec<_> = ["a", "b", "c"].map(run).into();
         peaks.sort_by(f64::total_cmp);
-        peaks[2]
+        peaks[1]
     };
     let (one, ten) = (peak(20_000), peak(200_000));
     assert!((ten / one - 1.0).abs() < 0.1, "{one} bytes for 20,000 records, {ten} for 200,000");
