@@ -149,6 +149,8 @@ pub(crate) fn aligned(floats: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_plan::{Family, Settings};
+
     use super::*;
 
     fn fashion(spec: &str) -> Network {
@@ -158,10 +160,12 @@ mod tests {
 
     #[test]
     fn the_default_networks_have_their_published_sizes() {
-        let sizes = |spec| (fashion(spec).parameters(), fashion(spec).multiply_adds());
-        assert_eq!(sizes("c32.2.2.0 c32.3.1 m c64.3.1 c64.3.1 f o"), (96_394, 4_572_288));
-        assert_eq!(sizes("f b256 b128 o10"), (235_530, 234_752));
-        assert_eq!(sizes("c16.3.2 r16.1 r32.2 r64.2 f o"), (87_354, 2_561_600));
+        let sizes = |spec: &str| (fashion(spec).parameters(), fashion(spec).multiply_adds());
+        let default = |family| sizes(&Settings::of(family).network);
+        assert_eq!(default(Family::Cnn), (96_554, 4_603_648));
+        assert_eq!(default(Family::Dense), (235_530, 234_752));
+        assert_eq!(default(Family::Resnet), (87_354, 2_561_600));
+        assert_eq!(sizes("c32.2.2.0 c32.3.1 m c64.3.1 c64.3.1 f o10"), (96_394, 4_572_288));
         assert_eq!(fashion("c32.3.1 m c64.3.1 m c96.3.1 c96.3.1 f o").parameters(), 204_586);
         assert_eq!(fashion("c16.3.1 m r32.1 r64.2 r128.2 f o").parameters(), 323_066);
     }

@@ -76,12 +76,14 @@ impl Family {
 }
 
 impl Settings {
-    /// The measured quick recipe of a family: all three in 1.6 CPU-minutes on Fashion-MNIST.
+    /// The measured quick recipe of a family, chosen on validation: all three in 1.6 to 2.6 CPU-minutes on
+    /// Fashion-MNIST. Mean validation and test accuracy of seeds 1 to 3: CNN 93.3 and 92.6 %, Dense 90.4 and 89.6 %,
+    /// ResNet 92.6 and 91.4 %.
     pub fn of(family: Family) -> Self {
-        let (network, epochs, learning_rate) = match family {
-            Family::Cnn => ("c32.2.2.0 c32.3.1 m c64.3.1 c64.3.1 f o", 5, 0.2),
-            Family::Dense => ("f b256 b128 o", 6, 0.1),
-            Family::Resnet => ("c16.3.2 r16.1 r32.2 r64.2 f o", 3, 0.2),
+        let (network, epochs, learning_rate, label_smoothing) = match family {
+            Family::Cnn => ("c32.3.2 c32.3.1 m c64.3.1 c64.3.1 f o", 5, 0.2, 0.05),
+            Family::Dense => ("f b256 b128 o", 6, 0.1, 0.0),
+            Family::Resnet => ("c16.3.2 r16.1 r32.2 r64.2 f o", 3, 0.2, 0.05),
         };
         Self {
             network: network.to_owned(),
@@ -90,7 +92,7 @@ impl Settings {
             weight_decay: 5e-4,
             momentum: 0.9,
             warm_up: 0.2,
-            label_smoothing: 0.0,
+            label_smoothing,
             flip: false,
             shift: 0,
             seed: 1,
