@@ -44,7 +44,13 @@ pub(crate) fn network(spec: &str) -> Network {
 }
 
 pub(crate) fn settings(spec: &str) -> Settings {
-    Settings { network: spec.to_owned(), flip: true, shift: 1, ..Settings::of(Family::Cnn) }
+    Settings {
+        network: spec.to_owned(),
+        label_smoothing: 0.0,
+        flip: true,
+        shift: 1,
+        ..Settings::of(Family::Cnn)
+    }
 }
 
 pub(crate) fn trainer(spec: &str) -> Trainer {
