@@ -30,10 +30,10 @@ up: build ## three replicas and the balancer on what the store holds
 test: build ## all tests
 	@$(CARGO) test --workspace
 
-lint: setup ## formatting, clippy, YAML, shell
+lint: setup ## formatting, clippy, YAML
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
-	@scripts/lint-yaml
+	@$(CARGO) run --quiet --package selvedge -- check
 
 format: ## formats the code
 	@$(CARGO) fmt --all

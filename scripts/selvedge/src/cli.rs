@@ -25,6 +25,8 @@ pub enum Command {
     List(ListOptions),
     /// Show the results and decisions of a run, and where its report is
     Show(ShowOptions),
+    /// Check the workflow files: what a run would refuse is named
+    Check(CheckOptions),
     /// Serve what the store holds: three replicas and the balancer, until Ctrl-C
     Up(UpOptions),
 }
@@ -132,6 +134,14 @@ pub struct ShowOptions {
     /// The run, or the beginning of its name; `latest` for the newest
     #[arg(default_value = "latest")]
     pub run: String,
+}
+
+/// `selvedge check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckOptions {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `selvedge up`.

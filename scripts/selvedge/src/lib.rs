@@ -7,8 +7,9 @@
 //! * [`engine`]: executes them, with [`process`], [`retry`] and [`memo`].
 //! * [`display`]: a live tree, or lines; [`results`]: the table at the end.
 //! * [`serving`]: three replicas and the balancer.
-//! * [`run`], [`plan`], [`list`], [`show`], [`up`]: the commands.
+//! * [`run`], [`plan`], [`list`], [`show`], [`check`], [`up`]: the commands.
 
+pub mod check;
 pub mod cli;
 pub mod depends;
 pub mod display;
@@ -44,6 +45,7 @@ pub async fn execute(cli: Cli, stop: Stop) -> anyhow::Result<ExitCode> {
         Command::Plan(options) => plan::plan(options, stop).await,
         Command::List(options) => list::list(options).await,
         Command::Show(options) => show::show(options).await,
+        Command::Check(options) => check::check(&options),
         Command::Up(options) => up::up(options, stop).await,
     }
 }
