@@ -6,6 +6,7 @@
 //!
 //! The result is the same bits for any world size and any number of kills; two gangs that train one key commit the same.
 
+mod allocator;
 mod assess;
 mod checkpoint;
 mod feed;
@@ -153,6 +154,7 @@ fn work(
     handle: &Handle,
 ) -> anyhow::Result<(TrainResult, CacheCounters, String)> {
     niceness::raise(job.multiply_adds());
+    allocator::keep_freed_memory();
     let feed = Feed::new(store, &job, config.cache_limit.0, handle);
     let how = format!("trained by {} ranks in generation {}", gang.world(), gang.generation());
     let done =

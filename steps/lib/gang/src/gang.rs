@@ -118,7 +118,10 @@ impl Gang {
         let begun = Instant::now();
         let done = exchange(self);
         self.exchanging += begun.elapsed();
-        // A peer that was stopped together with this one is not lost.
+        if done.is_err() {
+            // Who ends a gang signals all ranks: a peer that was stopped just before this one is not lost.
+            std::thread::sleep(GLANCE);
+        }
         self.stop.check()?;
         done.with_context(|| self.place.to_string())
     }

@@ -11,8 +11,8 @@ use anyhow::ensure;
 
 use crate::gang::Gang;
 
-/// Words of a segment: 128 KiB, small enough to overlap, large enough to make headers free.
-const SEGMENT: usize = 32 << 10;
+/// Words of a segment: 256 KiB, small enough to overlap, large enough to make headers free.
+const SEGMENT: usize = 64 << 10;
 
 impl Gang {
     /// Replaces each word by its sum over all ranks, modulo 2^32. Integer sums do not depend on their order.

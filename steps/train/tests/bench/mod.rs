@@ -145,9 +145,10 @@ pub(crate) fn expect(child: Child, code: i32) -> String {
     line.trim_end().to_owned()
 }
 
-/// Sends a signal.
-pub(crate) fn signal(child: &Child, signal: &str) {
-    Command::new("kill").args([signal, &child.id().to_string()]).output().unwrap();
+/// Sends a signal to all of these processes at once.
+pub(crate) fn signal(children: &[Child], signal: &str) {
+    let ids = children.iter().map(|child| child.id().to_string());
+    Command::new("kill").arg(signal).args(ids).output().unwrap();
 }
 
 /// Waits until `done`, or until a minute is over.
