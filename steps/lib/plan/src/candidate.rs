@@ -80,10 +80,11 @@ impl Settings {
     /// Fashion-MNIST. Mean validation and test accuracy of seeds 1 to 3: CNN 93.3 and 92.6 %, Dense 90.4 and 89.6 %,
     /// ResNet 92.6 and 91.4 %.
     pub fn of(family: Family) -> Self {
-        let (network, epochs, learning_rate, label_smoothing) = match family {
-            Family::Cnn => ("c32.3.2 c32.3.1 m c64.3.1 c64.3.1 f o", 5, 0.2, 0.05),
-            Family::Dense => ("f b256 b128 o", 6, 0.1, 0.0),
-            Family::Resnet => ("c16.3.2 r16.1 r32.2 r64.2 f o", 3, 0.2, 0.05),
+        // Dense takes larger steps: its gang spends as long in exchanges as in sums, and is the first to be served.
+        let (network, epochs, learning_rate, label_smoothing, micro_batch) = match family {
+            Family::Cnn => ("c32.3.2 c32.3.1 m c64.3.1 c64.3.1 f o", 5, 0.2, 0.05, 32),
+            Family::Dense => ("f b256 b128 o", 6, 0.15, 0.0, 64),
+            Family::Resnet => ("c16.3.2 r16.1 r32.2 r64.2 f o", 3, 0.2, 0.05, 32),
         };
         Self {
             network: network.to_owned(),
@@ -97,7 +98,7 @@ impl Settings {
             shift: 0,
             seed: 1,
             shards: 6,
-            micro_batch: 32,
+            micro_batch,
             window: 10,
             instructions: "auto".to_owned(),
         }
