@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn it_rises_to_the_peak_and_falls_to_nothing() {
-        let settings = Settings::of(Family::Dense);
+        let settings = Settings { learning_rate: 0.1, ..Settings::of(Family::Dense) };
         let rates: Vec<_> = (0..=10).map(|step| learning_rate(&settings, step, 10)).collect();
         assert!((rates[0] - 0.05).abs() < 1e-12 && (rates[1] - 0.1).abs() < 1e-12);
         assert!(rates[1..].windows(2).all(|pair| pair[0] > pair[1]));
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn one_step_and_none_are_no_trouble() {
-        let settings = Settings::of(Family::Dense);
+        let settings = Settings { learning_rate: 0.1, ..Settings::of(Family::Dense) };
         assert_eq!(learning_rate(&settings, 0, 1), 0.1);
         assert!(learning_rate(&settings, 0, 0).is_finite());
     }
