@@ -28,7 +28,7 @@ up: build ## three replicas and the balancer on what the store holds
 	@$(SELVEDGE) up $(if $(PORT),--port $(PORT)) $(if $(STORE),--store $(STORE))
 
 test: build ## all tests
-	@$(CARGO) test --workspace
+	@CARGO='$(CARGO)' scripts/test
 
 lint: setup ## formatting, clippy, YAML
 	@$(CARGO) fmt --all --check
