@@ -39,7 +39,7 @@ format: ## formats the code
 	@$(CARGO) fmt --all
 
 bench: build ## every benchmark, one after the other
-	@$(CARGO) bench --workspace --profile dev --quiet
+	@$(CARGO) bench --workspace --profile dev --quiet --bench '*'
 
 clean: ## removes what was built and the local store; what was downloaded stays in the user's cache
 	rm -rf target .selvedge .data .libtorch
