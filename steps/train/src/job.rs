@@ -46,7 +46,7 @@ pub(crate) async fn planned(config: &Config, store: &Store) -> anyhow::Result<Pl
 }
 
 fn check(config: &Config, candidate: &PlannedCandidate) -> Result<(), String> {
-    let Config { key, rank, world, .. } = config;
+    let Config { key, rank, world, min_world, .. } = config;
     if candidate.key != *key {
         let (name, planned) = (&candidate.name, &candidate.key);
         return Err(format!("STEP_KEY={key}: the plan's key of candidate {name:?} is {planned}"));
@@ -57,6 +57,9 @@ fn check(config: &Config, candidate: &PlannedCandidate) -> Result<(), String> {
     }
     if rank >= world {
         return Err(format!("STEP_RANK={rank}: expected below STEP_WORLD={world}"));
+    }
+    if !(1..=*world).contains(min_world) {
+        return Err(format!("STEP_MIN_WORLD={min_world}: expected 1 to STEP_WORLD={world}"));
     }
     Ok(())
 }

@@ -68,14 +68,26 @@ pub struct Config {
     /// Most bytes of batches kept in memory
     #[arg(long, env = "STEP_CACHE_LIMIT", default_value = "256MiB")]
     pub cache_limit: ByteSize,
-    /// How long the other ranks are waited for
-    #[arg(long, env = "STEP_JOIN_TIMEOUT", default_value = "60s", value_parser = humantime::parse_duration)]
+    /// How long absent ranks are waited for; then the gang starts with those that have come
+    #[arg(long, env = "STEP_JOIN_WINDOW", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub join_window: Duration,
+    /// Ranks with which the gang may start
+    #[arg(long, env = "STEP_MIN_WORLD", default_value = "1")]
+    pub min_world: usize,
+    /// How long may pass until a gang has formed
+    #[arg(long, env = "STEP_JOIN_TIMEOUT", default_value = "2m", value_parser = humantime::parse_duration)]
     pub join_timeout: Duration,
 }
 
 impl AsRef<Common> for Config {
     fn as_ref(&self) -> &Common {
         &self.common
+    }
+}
+
+impl Config {
+    fn timing(&self) -> Timing {
+        Timing { window: self.join_window, least: self.min_world, ..Timing::with_join(self.join_timeout) }
     }
 }
 
@@ -123,17 +135,22 @@ async fn train(
     let Config { key, run, rank, world, address, .. } = config.clone();
     let place = Place { key, run, rank, world, address };
     let gang = tokio::select! {
-        gang = Gang::join(store, place, Timing::with_join(config.join_timeout), stop) => gang?,
-        result = committed(store, &config.key) => {
-            let result = result?;
-            let how = format!("reused: trained by run {} meanwhile", result.run);
-            return Ok((result, CacheCounters::default(), how));
-        }
+        gang = Gang::join(store, place, config.timing(), stop) => gang?,
+        result = committed(store, &config.key) => return Ok(trained_meanwhile(result?)),
     };
+    // A gang that worked without this rank may have ended just now.
+    if let Stored::Whole(result) = result::find(store, &config.key).await? {
+        return Ok(trained_meanwhile(result));
+    }
     let (config, store) = (config.clone(), store.clone());
     let handle = Handle::current();
     let working = move || work(&config, &store, job, gang, &handle);
     tokio::task::spawn_blocking(working).await.context("the training thread")?
+}
+
+fn trained_meanwhile(result: TrainResult) -> (TrainResult, CacheCounters, String) {
+    let how = format!("reused: trained by run {} meanwhile", result.run);
+    (result, CacheCounters::default(), how)
 }
 
 /// Returns when somebody commits the key's result: whoever waits for a gang that has ended need not.
@@ -161,7 +178,7 @@ fn work(
         Training::begin(&job, &feed, store, &mut gang, config.common.progress()).and_then(|training| {
             let trained = training.run(&mut gang)?;
             if gang.rank() == 0 {
-                handle.block_on(result::commit(store, config, &job, &trained))?;
+                handle.block_on(result::commit(store, config, &job, &trained, gang.world()))?;
             }
             Ok(trained.resumed)
         });

@@ -38,7 +38,7 @@ async fn whole(store: &Store, key: &Digest) -> anyhow::Result<Option<TrainResult
     Ok(Some(result))
 }
 
-/// Commits a trained model.
+/// Commits a model that `world` ranks trained.
 ///
 /// # Errors
 /// Permanent when the key's result is another model.
@@ -47,6 +47,7 @@ pub(crate) async fn commit(
     config: &Config,
     job: &Job,
     trained: &Trained,
+    world: usize,
 ) -> anyhow::Result<()> {
     let weights = store.put_blob(trained.weights.clone()).await?;
     let golden = store.put_blob(trained.golden.clone()).await?;
@@ -58,7 +59,7 @@ pub(crate) async fn commit(
         model,
         weights,
         run: config.run.clone(),
-        world: config.world,
+        world,
         steps: trained.steps,
         curves: trained.curves.clone(),
     };

@@ -192,8 +192,30 @@ fn a_rank_that_is_asked_to_stop_ends_with_143_and_its_peers_with_75() {
 #[test]
 fn missing_ranks_are_not_waited_for_for_ever() {
     let bench = Bench::new(&settings());
-    let line = expect(bench.start(0, 3, &[("JOIN_TIMEOUT", "300ms")]), 75);
+    let line = expect(bench.start(0, 3, &[("JOIN_TIMEOUT", "300ms"), ("MIN_WORLD", "2")]), 75);
     assert!(line.ends_with("of run first: no rank 1, 2 of 3 within 300ms"), "{line}");
+}
+
+#[test]
+fn a_gang_starts_without_an_absent_rank_which_finds_the_result_when_it_comes() {
+    let expected = Bench::new(&long()).train(3, &[]).model;
+    for absent in [0, 2] {
+        let bench = Bench::new(&long());
+        let window = [("JOIN_WINDOW", "300ms")];
+        let present = (0..3).filter(|rank| *rank != absent);
+        let gang: Vec<_> = present.map(|rank| bench.start(rank, 3, &window)).collect();
+        wait_until("a checkpoint", || bench.checkpoints() >= 2);
+        // Too late to take part, and not in the way.
+        let late = bench.start(absent, 3, &[("JOIN_WINDOW", "300ms"), ("JOIN_TIMEOUT", "500ms")]);
+        gang.into_iter().for_each(|child| drop(expect(child, 0)));
+        expect(late, 0);
+        let result = bench.result().unwrap();
+        assert_eq!((result.model, result.world), (expected, 2));
+        let events = bench.events("first");
+        let of = |rank| events.iter().find(|event| event.rank == Some(rank)).unwrap();
+        assert_eq!(of(absent).what.split(':').next(), Some("reused"), "{}", of(absent).what);
+        assert!(of(1).what.starts_with("trained by 2 ranks in generation 1"), "{}", of(1).what);
+    }
 }
 
 #[test]
@@ -212,6 +234,7 @@ fn what_the_plan_does_not_say_is_a_wrong_configuration() {
     refused(0, 7, ("LOG", "off"), "STEP_WORLD=7: expected 1 to 6, the candidate's shards");
     refused(0, 0, ("LOG", "off"), "STEP_WORLD=0: expected 1 to 6");
     refused(2, 2, ("LOG", "off"), "STEP_RANK=2: expected below STEP_WORLD=2");
+    refused(0, 2, ("MIN_WORLD", "3"), "STEP_MIN_WORLD=3: expected 1 to STEP_WORLD=2");
     refused(0, 1, ("CACHE_LIMIT", "much"), "\"much\" is no size");
 }
 

@@ -69,19 +69,22 @@ impl Gang {
     pub fn agree(&mut self, what: &str, digest: &Digest) -> anyhow::Result<()> {
         let words: Vec<i32> = bytemuck::pod_collect_to_vec(digest.bytes());
         let all = self.gather(&words)?;
-        let differing: Vec<_> = (0..all.len()).filter(|&rank| all[rank] != all[0]).collect();
+        let differing: Vec<_> =
+            (0..all.len()).filter(|&at| all[at] != all[0]).map(|at| self.rank_of(at)).collect();
         ensure!(
             differing.is_empty(),
-            "{}: {what} differs between rank 0 and ranks {differing:?}; rank {} has {}",
+            "{}: {what} differs between rank {} and ranks {differing:?}; rank {} has {}",
             self.place(),
-            self.rank(),
+            self.rank_of(0),
+            self.place().rank,
             digest.short(),
         );
         Ok(())
     }
 
     fn same_length(&self, peer: usize, theirs: usize, mine: usize) -> anyhow::Result<()> {
-        ensure!(theirs == mine, "{}: rank {peer} sent {theirs} words, expected {mine}", self.place());
+        let (place, rank) = (self.place(), self.rank_of(peer));
+        ensure!(theirs == mine, "{place}: rank {rank} sent {theirs} words, expected {mine}");
         Ok(())
     }
 

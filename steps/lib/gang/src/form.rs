@@ -1,9 +1,10 @@
-//! Forming a generation: register, wait until the newest living members of all ranks are there, connect every pair.
+//! Forming a generation: register, wait until the newest living members of the ranks are there, connect every pair.
 //!
-//! Rank 0 proposes: a generation lists members that answered a probe a moment ago and are free, so it never holds a
-//! process of an earlier attempt that died. One that cannot be connected all the same (a member died in between) is
-//! left by all, and rank 0 proposes the next. Who finds its rank held by another living process gives up: two
-//! processes claim one place.
+//! The lowest rank that has come proposes: a generation lists members that answered a probe a moment ago and are free, so
+//! it never holds a process of an earlier attempt that died. All ranks are waited for as long as the join window is open;
+//! then those that have come start, so that a partly scheduled gang works. One that cannot be connected all the same (a
+//! member died in between) is left by all, and the next is proposed. Who finds its rank held by another living process
+//! gives up: two processes claim one place. Who finds the gang at work without its rank waits until that has ended.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ struct Joining<'a> {
     door: &'a mut Door,
     newest: Option<Generation>,
     left: u64,
+    since: Instant,
     rival_since: Option<Instant>,
     trouble: Option<anyhow::Error>,
 }
@@ -40,8 +42,8 @@ impl Gang {
     /// Claims `place`, waits for the other ranks and connects to them.
     ///
     /// # Errors
-    /// Temporary when ranks are missing after `timing.join`, by number; permanent when another living process holds this
-    /// place; [`selvedge_contract::Stopped`].
+    /// Temporary when too many ranks are missing after `timing.join`, by number; permanent when another living process
+    /// holds this place; [`selvedge_contract::Stopped`].
     pub async fn join(store: &Store, place: Place, timing: Timing, stop: &Stop) -> anyhow::Result<Self> {
         let members = Members::open(store, &place).await?;
         let nonce = format!("{:016x}", rand::random::<u64>());
@@ -56,6 +58,7 @@ impl Gang {
             door: &mut door,
             newest,
             left: 0,
+            since: Instant::now(),
             rival_since: None,
             trouble: None,
         };
@@ -75,7 +78,6 @@ impl Gang {
 
 impl Joining<'_> {
     async fn form(&mut self) -> anyhow::Result<(Generation, Vec<Option<TcpStream>>)> {
-        let deadline = Instant::now() + self.timing.join;
         let mut pause = Duration::from_millis(10);
         loop {
             self.follow().await?;
@@ -85,15 +87,17 @@ impl Joining<'_> {
                         Ok(streams) => return Ok((generation, streams)),
                         Err(error) => self.leave(&generation, error),
                     }
-                } else {
+                } else if generation.position(self.place.rank).is_some() {
                     self.rival(&generation).await?;
+                } else if self.works(&generation).await {
+                    self.since = Instant::now();
                 }
                 self.newest = Some(generation);
             }
-            if self.place.rank == 0 && self.propose().await? {
+            if self.propose().await? {
                 continue;
             }
-            if Instant::now() >= deadline {
+            if self.since.elapsed() >= self.timing.join {
                 return Err(self.too_late().await);
             }
             sleep(pause).await;
@@ -110,23 +114,44 @@ impl Joining<'_> {
         Ok(())
     }
 
-    /// Proposes the next generation if there is a free living member for every rank, and this is the newest rank 0.
+    /// Proposes the next generation if that is this member's turn, and those who have come are enough.
     async fn propose(&mut self) -> anyhow::Result<bool> {
+        let late = self.since.elapsed() >= self.timing.window;
+        if self.place.rank > 0 && !late {
+            return Ok(false);
+        }
         let mut members = Vec::with_capacity(self.place.world);
         for rank in 0..self.place.world {
             match self.members.available(rank, self.me).await? {
-                Some(member) if rank > 0 || member == *self.me => members.push(member),
-                _ => return Ok(false),
+                Some(member) => members.push(member),
+                None if late => {}
+                None => return Ok(false),
             }
+        }
+        let enough = members.len() >= self.timing.least.clamp(1, self.place.world);
+        if !enough || members.first() != Some(self.me) {
+            return Ok(false);
         }
         let number = self.newest.as_ref().map_or(0, |newest| newest.number) + 1;
         self.members.propose(&Generation { number, members }).await?;
         Ok(true)
     }
 
+    /// Whether a member of `generation` still works in it.
+    async fn works(&self, generation: &Generation) -> bool {
+        for member in &generation.members {
+            if self.members.probe(member, self.me).await == Some(generation.number) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Fails if another process holds this place in `generation` and goes on living.
     async fn rival(&mut self, generation: &Generation) -> anyhow::Result<()> {
-        let Some(holder) = generation.members.get(self.place.rank) else { return Ok(()) };
+        let Some(holder) = generation.position(self.place.rank).map(|at| &generation.members[at]) else {
+            return Ok(());
+        };
         if self.members.probe(holder, self.me).await != Some(generation.number) {
             self.rival_since = None;
             return Ok(());
@@ -153,27 +178,28 @@ impl Joining<'_> {
         self.trouble = Some(error);
     }
 
-    /// One connection for every other rank: called where it is lower, awaited where it is higher.
+    /// One connection for every other member, in their order: called where it is lower, awaited where it is higher.
     async fn connect(&mut self, generation: &Generation) -> anyhow::Result<Vec<Option<TcpStream>>> {
         self.door.works_in(generation.number);
         let mut streams: Vec<_> = generation.members.iter().map(|_| None).collect();
+        let own = generation.position(self.me.rank).context("a generation without this member")?;
         let limit = self.timing.link;
         let connecting = async {
-            for lower in &generation.members[..self.me.rank] {
+            for (at, lower) in generation.members[..own].iter().enumerate() {
                 let hello = self.members.hello(lower, self.me, generation.number);
                 let called = handshake::call(lower.address, &hello, &self.members.secret).await;
                 let called = called.with_context(|| format!("rank {} at {}", lower.rank, lower.address));
-                streams[lower.rank] = Some(called?.0);
+                streams[at] = Some(called?.0);
             }
-            while streams[self.me.rank + 1..].iter().any(Option::is_none) {
+            while streams[own + 1..].iter().any(Option::is_none) {
                 let (hello, stream) = self.door.arrival().await?;
-                let rank = hello.from as usize;
-                let expected = generation.members.get(rank).is_some_and(|m| m.nonce == hello.sender);
-                if expected && hello.generation == generation.number && rank > self.me.rank {
-                    streams[rank] = Some(stream);
+                let Some(at) = generation.position(hello.from as usize) else { continue };
+                let expected = generation.members[at].nonce == hello.sender;
+                if expected && hello.generation == generation.number && at > own {
+                    streams[at] = Some(stream);
                 }
             }
-            all_ready(&mut streams).await
+            all_ready(&mut streams, generation).await
         };
         let connected = timeout(limit, connecting).await;
         match connected {
@@ -201,12 +227,12 @@ impl Joining<'_> {
 }
 
 /// Says to all peers that this member has all its connections, and waits until all say so.
-async fn all_ready(streams: &mut [Option<TcpStream>]) -> anyhow::Result<()> {
+async fn all_ready(streams: &mut [Option<TcpStream>], generation: &Generation) -> anyhow::Result<()> {
     for stream in streams.iter_mut().flatten() {
         stream.write_u8(READY).await?;
     }
-    for (rank, stream) in streams.iter_mut().enumerate() {
-        let Some(stream) = stream else { continue };
+    for (stream, member) in streams.iter_mut().zip(&generation.members) {
+        let (Some(stream), rank) = (stream, member.rank) else { continue };
         let said = stream.read_u8().await.with_context(|| format!("rank {rank}"))?;
         ensure!(said == READY, "rank {rank} said {said:#x} instead of ready");
     }

@@ -24,6 +24,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 pub struct Gang {
     place: Place,
     timing: Timing,
+    position: usize,
     members: Vec<Member>,
     generation: u64,
     links: Vec<Option<Link>>,
@@ -45,16 +46,19 @@ impl Gang {
         stop: &Stop,
     ) -> anyhow::Result<Self> {
         let to = (place.id(), generation.number);
+        let position = generation.position(place.rank).context("a generation without this rank")?;
         let mut links = Vec::with_capacity(streams.len());
         for stream in streams {
             let link = |stream: TcpStream| Link::new(stream.into_std()?, to, timing.silence);
             links.push(stream.map(link).transpose()?);
         }
         let writers = links.iter().flatten().map(|link| link.writer().clone()).collect();
-        tracing::info!(rank = place.rank, world = place.world, generation = generation.number, "gang formed");
+        let (at_work, world) = (generation.members.len(), place.world);
+        tracing::info!(rank = place.rank, world, at_work, generation = generation.number, "gang formed");
         Ok(Self {
             _pulse: Pulse::begin(writers, timing.heartbeat)?,
             _door: door,
+            position,
             members: generation.members,
             generation: generation.number,
             links,
@@ -70,14 +74,14 @@ impl Gang {
         &self.place
     }
 
-    /// This process's rank.
+    /// This process's rank among the members at work, from 0 and without gaps: what shards are shared out by.
     pub fn rank(&self) -> usize {
-        self.place.rank
+        self.position
     }
 
-    /// The number of ranks.
+    /// The number of members at work; fewer than the ranks of the gang where some did not come in time.
     pub fn world(&self) -> usize {
-        self.place.world
+        self.members.len()
     }
 
     /// The generation's number.
@@ -163,7 +167,8 @@ impl Gang {
             return Ok(frame.words);
         }
         bail!(
-            "rank {peer} is in exchange {}.{}, rank {} in {}.{part}",
+            "rank {} is in exchange {}.{}, rank {} in {}.{part}",
+            self.rank_of(peer),
             frame.sequence,
             frame.part,
             self.place.rank,
@@ -173,12 +178,18 @@ impl Gang {
 
     fn link(&self, peer: usize) -> anyhow::Result<&Link> {
         let link = self.links.get(peer).and_then(Option::as_ref);
-        link.with_context(|| format!("rank {} has no connection to rank {peer}", self.place.rank))
+        let (own, other) = (self.place.rank, self.rank_of(peer));
+        link.with_context(|| format!("rank {own} has no connection to rank {other}"))
+    }
+
+    /// The rank in the whole gang of the member at `position`.
+    pub(crate) fn rank_of(&self, position: usize) -> usize {
+        self.members.get(position).map_or(position, |member| member.rank)
     }
 
     fn lost(&self, peer: usize, lost: &Lost) -> anyhow::Error {
         let address = self.members.get(peer).map(|m| m.address.to_string()).unwrap_or_default();
-        let text = format!("rank {peer} at {address} is lost: {}", lost.reason);
+        let text = format!("rank {} at {address} is lost: {}", self.rank_of(peer), lost.reason);
         if lost.permanent { anyhow::Error::msg(text) } else { Temporary::message(text).into() }
     }
 }

@@ -9,7 +9,7 @@
 //! * [`fixed`]: floating-point gradients as integers and back; [`reduce`] puts exponents, sums and the way back together.
 //! * [`wire`][]: frames.
 //!
-//! The world is static in this form: a lost peer ends the gang with a temporary error that names its rank, and all are
+//! Who works is settled when a generation forms: a lost peer ends the gang with a temporary error that names its rank, and all are
 //! run again from the last checkpoint. Healing has its place in `form`: a re-form is the same loop, entered again with
 //! the same door while the survivors' gradients are kept.
 

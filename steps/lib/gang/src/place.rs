@@ -26,8 +26,12 @@ pub struct Place {
 /// How long things may take.
 #[derive(Debug, Clone)]
 pub struct Timing {
-    /// Until all ranks have come and are connected.
+    /// Until the gang is formed, counted anew while another generation of it works without this rank.
     pub join: Duration,
+    /// How long absent ranks are waited for; then the gang starts with those that have come.
+    pub window: Duration,
+    /// With fewer members than this a gang does not start, nor with fewer than one.
+    pub least: usize,
     /// Until the members of one generation are connected; then another generation is tried.
     pub link: Duration,
     /// Between two signs of life on every connection.
@@ -53,12 +57,12 @@ pub struct Member {
     pub address: SocketAddr,
 }
 
-/// A set of members that works together, created once by rank 0.
+/// A set of members that works together, created once by the lowest rank that has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
     /// From 1.
     pub number: u64,
-    /// One member a rank, by rank.
+    /// One member for every rank that had come, by rank.
     pub members: Vec<Member>,
 }
 
@@ -84,10 +88,12 @@ impl fmt::Display for Place {
 }
 
 impl Timing {
-    /// The usual patience, with `join` as the time in which all ranks have to come.
+    /// The usual patience, with `join` as the time in which all ranks have to come: none is done without.
     pub fn with_join(join: Duration) -> Self {
         Self {
             join,
+            window: join,
+            least: usize::MAX,
             link: Duration::from_secs(10),
             heartbeat: Duration::from_secs(1),
             silence: Duration::from_secs(15),
@@ -101,5 +107,10 @@ impl Generation {
     /// Whether `member` is of this generation.
     pub fn lists(&self, member: &Member) -> bool {
         self.members.iter().any(|m| m.nonce == member.nonce)
+    }
+
+    /// Where the member of `rank` stands among the members, if there is one.
+    pub fn position(&self, rank: usize) -> Option<usize> {
+        self.members.iter().position(|member| member.rank == rank)
     }
 }

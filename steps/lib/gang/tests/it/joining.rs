@@ -24,6 +24,43 @@ async fn missing_ranks_are_named_when_the_join_window_closes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_the_window_closes_those_who_have_come_start_and_late_ones_wait() {
+    let room = Room::new().await;
+    let patient = Timing { window: Duration::from_millis(300), least: 2, ..timing() };
+    let (one, three) = (place("run", 1, 4), place("run", 3, 4));
+    let joins = [one, three].map(|place| room.join(place, &patient, &Stop::new()));
+    let mut gangs = Vec::new();
+    for join in joins {
+        gangs.push(join.await.unwrap().unwrap());
+    }
+    assert_eq!([gangs[0].rank(), gangs[1].rank()], [0, 1]);
+    assert!(gangs.iter().all(|gang| gang.world() == 2 && gang.generation() == 1));
+    let mut words = each(&mut gangs, |gang| gang.gather(&[gang.rank() as i32]).unwrap());
+    assert_eq!(words.pop().unwrap(), [[0], [1]]);
+
+    // Longer than the time in which a gang has to form: it does not count while the others work.
+    let late =
+        Timing { join: Duration::from_secs(2), window: Duration::from_millis(300), least: 1, ..timing() };
+    let late = [0, 2].map(|rank| room.join(place("run", rank, 4), &late, &Stop::new()));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(late.iter().all(|join| !join.is_finished()));
+    drop(gangs);
+    for (join, position) in late.into_iter().zip([0, 1]) {
+        let gang = join.await.unwrap().unwrap();
+        assert_eq!((gang.rank(), gang.world(), gang.generation()), (position, 2, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fewer_than_the_least_do_not_start() {
+    let room = Room::new().await;
+    let strict =
+        Timing { join: Duration::from_millis(600), window: Duration::from_millis(100), least: 2, ..timing() };
+    let error = room.join(place("run", 0, 3), &strict, &Stop::new()).await.unwrap().unwrap_err();
+    assert!(one_line(&error).contains("no rank 1, 2 of 3 within 600ms"), "{}", one_line(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_that_claim_one_rank_one_works_and_the_other_fails() {
     let room = Room::new().await;
     let (first, second) = (place("run", 1, 2), place("run", 1, 2));
