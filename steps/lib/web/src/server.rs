@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use selvedge_contract::{Misconfigured, Stop};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +30,8 @@ pub struct Limits {
     /// How long a connection may take for a request's head, and may lie idle before one. Longer than a client's pool
     /// keeps a connection ([`crate::client`]), so that it is the client that closes.
     pub head: Duration,
-    /// How long connections are still accepted after a stop, so that health checks see that this server drains.
+    /// How long connections are still accepted after a stop, so that health checks see that this server drains. Each
+    /// answer of this time closes its connection, so that a client's next request goes elsewhere.
     pub grace: Duration,
     /// How long after a stop, `grace` included, requests under way may take to end.
     pub drain: Duration,
@@ -51,6 +53,7 @@ struct Connections {
     finish: CancellationToken,
     cut: CancellationToken,
     head: Duration,
+    stop: Stop,
 }
 
 impl Default for Limits {
@@ -63,6 +66,11 @@ impl Default for Limits {
         }
     }
 }
+
+/// How long a request may be on its way when idle connections are about to be closed.
+const ON_ITS_WAY: Duration = Duration::from_millis(200);
+/// The kernel's queue is no longer (`net.core.somaxconn` is 4096, tokio asks for 1024).
+const QUEUE: usize = 1024;
 
 /// Listens on `address`.
 ///
@@ -88,6 +96,7 @@ where
         finish: CancellationToken::new(),
         cut: CancellationToken::new(),
         head: limits.head,
+        stop: stop.clone(),
     };
     let until = async {
         stop.requested().await;
@@ -97,7 +106,9 @@ where
         () = until => {}
         () = accept(&listener, &handler, &limits, &connections) => {}
     }
-    drop(listener);
+    if let Err(error) = connections.take_waiting(listener, &handler) {
+        tracing::warn!(%error, "connections that nobody had accepted yet are lost");
+    }
     connections.drain(limits.drain.saturating_sub(limits.grace)).await
 }
 
@@ -127,6 +138,24 @@ async fn back_off(error: &io::Error) {
 }
 
 impl Connections {
+    /// Closes `listener`, and begins the connections that waited in the kernel's queue: closing would reset them.
+    fn take_waiting<H, F>(&self, listener: TcpListener, handler: &H) -> io::Result<()>
+    where
+        H: Fn(Request) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Response, ApiError>> + Send + 'static,
+    {
+        // The runtime may not have heard of them yet: the kernel is asked itself.
+        let listener = listener.into_std()?;
+        let unlimited = Arc::new(Semaphore::new(QUEUE));
+        while let Ok(permit) = Arc::clone(&unlimited).try_acquire_owned()
+            && let Ok((socket, peer)) = listener.accept()
+        {
+            socket.set_nonblocking(true)?;
+            self.begin(TcpStream::from_std(socket)?, peer, handler.clone(), permit);
+        }
+        Ok(())
+    }
+
     fn begin<H, F>(&self, socket: TcpStream, peer: SocketAddr, handler: H, permit: OwnedSemaphorePermit)
     where
         H: Fn(Request) -> F + Send + 'static,
@@ -146,10 +175,17 @@ impl Connections {
         H: Fn(Request) -> F + Send + 'static,
         F: Future<Output = Result<Response, ApiError>> + Send + 'static,
     {
+        let stop = self.stop.clone();
         let service = service_fn(move |mut request: Request| {
             request.extensions_mut().insert(Peer(peer));
-            let answer = handler(request);
-            async { Ok::<_, Infallible>(answer.await.unwrap_or_else(|error| error.response())) }
+            let (answer, stop) = (handler(request), stop.clone());
+            async move {
+                let mut response = answer.await.unwrap_or_else(|error| error.response());
+                if stop.is_requested() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(self.head);
@@ -167,9 +203,12 @@ impl Connections {
     }
 
     async fn drain(&self, patience: Duration) -> Drained {
+        let deadline = Instant::now() + patience;
         self.running.close();
+        // A connection that looks idle may be one whose request is on its way; its answer will close it.
+        let _ = timeout(ON_ITS_WAY.min(patience / 2), self.running.wait()).await;
         self.finish.cancel();
-        if timeout(patience, self.running.wait()).await.is_ok() {
+        if timeout_at(deadline, self.running.wait()).await.is_ok() {
             return Drained::Clean;
         }
         let left = self.running.len();

@@ -196,6 +196,46 @@ async fn within_the_grace_a_draining_server_still_answers_its_probe() {
     assert_eq!(server.ended.await.unwrap(), Drained::Clean);
 }
 
+/// Reads one answer with a body of known length from a connection that may stay open.
+async fn one_answer(socket: &mut TcpStream) -> String {
+    let mut answer = vec![0; 4096];
+    let read = tokio::time::timeout(PATIENCE, socket.read(&mut answer)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn within_the_grace_every_answer_closes_its_connection() {
+    let server = Server::start(Limits { grace: Duration::from_millis(400), ..Limits::default() }).await;
+    let mut kept = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET /readyz HTTP/1.1\r\n\r\n";
+    kept.write_all(request).await.unwrap();
+    let before = one_answer(&mut kept).await;
+    assert!(before.starts_with("HTTP/1.1 200") && !before.contains("connection: close"), "{before}");
+    server.stop.request();
+    kept.write_all(request).await.unwrap();
+    let mut after = String::new();
+    kept.read_to_string(&mut after).await.unwrap();
+    assert!(after.contains("connection: close\r\n"), "{after}");
+    assert_eq!(server.ended.await.unwrap(), Drained::Clean);
+}
+
+#[tokio::test]
+async fn connections_that_nobody_accepted_yet_are_answered_by_a_server_that_goes() {
+    // One connection at a time, and that one is taken: what comes waits in the kernel's queue.
+    let server = Server::start(Limits { connections: 1, ..Limits::default() }).await;
+    let taken = raw(server.address, b"GET /readyz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(taken.starts_with("HTTP/1.1 200"), "{taken}");
+    let _idle = TcpStream::connect(server.address).await.unwrap();
+    let mut waiting = TcpStream::connect(server.address).await.unwrap();
+    server.stop.request();
+    let request = b"GET /echo HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi";
+    waiting.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"body\":\"hi\""), "{answer}");
+    assert_eq!(server.ended.await.unwrap(), Drained::Clean);
+}
+
 #[tokio::test]
 async fn connections_over_the_limit_wait_for_their_turn() {
     let server = Server::start(Limits { connections: 1, ..Limits::default() }).await;
