@@ -98,6 +98,9 @@ impl Api {
             _ if self.stop.is_requested() => {
                 Ok(json(StatusCode::SERVICE_UNAVAILABLE, &self.ready("draining")))
             }
+            _ if !self.proxy.pool.is_informed() => {
+                Ok(json(StatusCode::SERVICE_UNAVAILABLE, &self.ready("starting")))
+            }
             _ => Ok(json(StatusCode::OK, &self.ready("ready"))),
         }
     }

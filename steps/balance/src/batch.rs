@@ -79,10 +79,8 @@ pub async fn classify(proxy: &Proxy, body: &Bytes, headers: HeaderMap) -> Result
     let Images { images } = serde_json::from_slice(body).map_err(|error| {
         ApiError::new(Code::BadRequest, format!("the body is not {{\"images\":[…]}}: {error}"))
     })?;
-    let ready = proxy.pool.ready();
-    if ready == 0 {
-        return Err(proxy.pool.nobody());
-    }
+    // Where nobody is ready, one request finds out why.
+    let ready = proxy.pool.ready().max(1);
     let chunks = split(&images, ready);
     let requests: Vec<Outgoing> =
         chunks.iter().map(|chunk| outgoing(&images[chunk.clone()], &headers)).collect();

@@ -16,7 +16,7 @@ use crate::strategy::Strategy;
 /// GET  /v1/model            what answers
 /// GET  /v1/replicas         the replicas: status, generation, model, requests
 /// GET  /                    the page
-/// GET  /healthz  /readyz    200 while alive; 503 once a stop was requested
+/// GET  /healthz  /readyz    200 while alive; 503 before the first replica answered, and once a stop was requested
 /// On the metrics port: GET /metrics, GET and PUT /v1/strategy {"strategy":"hash"}
 ///
 /// SIGTERM drains: readyz says so, requests under way are answered, exit code 0.

@@ -1,5 +1,6 @@
 //! All replicas, and the choice among them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -9,13 +10,15 @@ use crate::budget::Budget;
 use crate::health::Status;
 use crate::ring::Ring;
 use crate::strategy::{Draw, Seat, Strategy};
-use crate::upstream::{InFlight, Upstream};
+use crate::upstream::{InFlight, Reach, Upstream};
 
 /// All replicas. Choosing and counting are one step, so that two requests of one moment see each other.
 #[derive(Debug)]
 pub struct Pool {
     members: RwLock<Arc<Members>>,
     choosing: Mutex<Choosing>,
+    /// Whether a replica ever answered.
+    informed: AtomicBool,
 }
 
 /// Replicas and the ring of their names, in one order.
@@ -36,7 +39,7 @@ impl Pool {
     /// No replicas yet.
     pub fn new(strategy: Strategy) -> Self {
         let choosing = Choosing { strategy, turn: 0, budget: Budget::new(Instant::now()) };
-        Self { members: RwLock::default(), choosing: Mutex::new(choosing) }
+        Self { members: RwLock::default(), choosing: Mutex::new(choosing), informed: AtomicBool::default() }
     }
 
     /// Replaces the replicas; those that stay keep what is known about them because they are the same objects.
@@ -58,6 +61,15 @@ impl Pool {
         members.upstreams.iter().filter(|upstream| upstream.status() == Status::Ready).count()
     }
 
+    /// Whether any replica ever answered: a balancer that just started knows nobody, and is not to be asked before.
+    /// Later it stays the one that knows why nobody answers.
+    pub fn is_informed(&self) -> bool {
+        let alive = || self.members().upstreams.iter().any(|upstream| upstream.status().is_alive());
+        let informed = self.informed.load(Ordering::Relaxed) || alive();
+        self.informed.fetch_or(informed, Ordering::Relaxed);
+        informed
+    }
+
     /// How replicas are chosen.
     pub fn strategy(&self) -> Strategy {
         self.choosing().strategy
@@ -72,13 +84,13 @@ impl Pool {
     }
 
     /// Takes a seat for a request, at none of those that it `tried`; by `strategy` or the one that is set. Replicas
-    /// that failed lately are taken only where there is nobody else.
+    /// that failed lately are taken only where there is nobody else, and those that look dead only after them.
     pub fn choose(&self, key: u64, tried: &[Arc<Upstream>], strategy: Option<Strategy>) -> Option<InFlight> {
         let (members, now) = (self.members(), Instant::now());
         let untried = |upstream: &Arc<Upstream>| !tried.iter().any(|one| Arc::ptr_eq(one, upstream));
-        let seats = |ejected_too| -> Vec<Seat> {
+        let seats = |reach| -> Vec<Seat> {
             let seat = |upstream: &Arc<Upstream>| {
-                let seat = upstream.seat(now, ejected_too);
+                let seat = upstream.seat(now, reach);
                 Seat { open: seat.open && untried(upstream), ..seat }
             };
             members.upstreams.iter().map(seat).collect()
@@ -87,8 +99,8 @@ impl Pool {
         let draw = Draw { turn: choosing.turn, key, random: rand::random() };
         choosing.turn = choosing.turn.wrapping_add(1);
         let strategy = strategy.unwrap_or(choosing.strategy);
-        let choose = |ejected_too| strategy.choose(&seats(ejected_too), &members.ring, draw);
-        let chosen = choose(false).or_else(|| choose(true))?;
+        let choose = |reach| strategy.choose(&seats(reach), &members.ring, draw);
+        let chosen = [Reach::Ready, Reach::Ejected, Reach::Anybody].into_iter().find_map(choose)?;
         Some(members.upstreams[chosen].begin())
     }
 

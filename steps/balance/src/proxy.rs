@@ -96,7 +96,14 @@ impl Proxy {
                 Tried::Failed(error, reason) => Some((error, reason)),
             };
         }
-        Err(last.map_or_else(|| self.pool.nobody(), |(error, _)| error))
+        Err(match last {
+            Some((error, _)) if error.code != Code::NoUpstream => error,
+            // Who has no model yet says more than who cannot be reached.
+            last => {
+                let nobody = self.pool.nobody();
+                last.map(|(error, _)| error).filter(|_| nobody.code == Code::NoUpstream).unwrap_or(nobody)
+            }
+        })
     }
 
     async fn attempt(
@@ -108,7 +115,14 @@ impl Proxy {
         let upstream = Arc::clone(seat.upstream());
         let left = deadline.saturating_duration_since(Instant::now());
         let begin = Instant::now();
-        let result = self.client.send(request.to(upstream.authority()), left).await;
+        let sent = self.client.send(request.to(upstream.authority()), left);
+        let result = tokio::select! {
+            result = sent => result,
+            () = self.abandoned(&upstream) => {
+                let text = format!("replica {} stopped answering", upstream.name());
+                return Ok(Tried::Failed(ApiError::new(Code::UpstreamFailed, text), "lost"));
+            }
+        };
         let (name, took) = (upstream.name(), begin.elapsed());
         let code = match &result {
             Ok(response) => response.status().as_u16().to_string(),
@@ -129,6 +143,18 @@ impl Proxy {
                     self.metrics.ejected(name);
                 }
                 Ok(tried)
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// Completes when `upstream` is found unreachable while another replica is ready: waiting for it is pointless then.
+    async fn abandoned(&self, upstream: &Upstream) {
+        loop {
+            upstream.lost().await;
+            if self.pool.ready() > 0 {
+                return;
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::ewma::PeakEwma;
 use crate::health::{Health, Status};
@@ -21,6 +22,18 @@ pub struct Upstream {
     in_flight: AtomicUsize,
     requests: AtomicU64,
     known: Mutex<Known>,
+    lost: Notify,
+}
+
+/// Which replicas may be chosen, each kind with those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Those that are ready, and were reached by the last requests.
+    Ready,
+    /// Also those that failed lately.
+    Ejected,
+    /// All but those that said that they have no model: probes that time out, or a drain, need not be the end.
+    Anybody,
 }
 
 /// What changes together.
@@ -97,6 +110,7 @@ impl Upstream {
             in_flight: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             known: Mutex::new(known),
+            lost: Notify::new(),
         })
     }
 
@@ -115,15 +129,16 @@ impl Upstream {
         self.known().health.status()
     }
 
-    /// This replica at the moment of choosing; `ejected_too` where there is nobody else.
-    pub fn seat(&self, now: Instant, ejected_too: bool) -> Seat {
+    /// This replica at the moment of choosing.
+    pub fn seat(&self, now: Instant, reach: Reach) -> Seat {
         let known = self.known();
         let health = &known.health;
-        Seat {
-            open: health.status() == Status::Ready && (ejected_too || !health.is_ejected(now)),
-            in_flight: self.in_flight.load(Ordering::Relaxed),
-            latency: known.latency.at(now),
-        }
+        let open = match reach {
+            Reach::Ready => health.status() == Status::Ready && !health.is_ejected(now),
+            Reach::Ejected => health.status() == Status::Ready,
+            Reach::Anybody => health.status() != Status::NoModel,
+        };
+        Seat { open, in_flight: self.in_flight.load(Ordering::Relaxed), latency: known.latency.at(now) }
     }
 
     /// One more request is under way.
@@ -152,7 +167,15 @@ impl Upstream {
         if known.health.observe(seen) {
             let (name, address) = (&known.name, &self.authority);
             tracing::info!(%name, %address, ?before, now = ?seen, "replica changed");
+            if seen == Status::Unreachable {
+                self.lost.notify_waiters();
+            }
         }
+    }
+
+    /// Completes when this replica, from now on, is found unreachable.
+    pub async fn lost(&self) {
+        self.lost.notified().await;
     }
 
     /// Notes what a probe learnt. Whether its name changed, which `learn_name` allows.

@@ -120,6 +120,58 @@ async fn a_replica_that_does_not_answer_is_504() {
 }
 
 #[tokio::test]
+async fn requests_at_a_replica_that_stops_answering_go_to_another() {
+    let [a, b, _] = three().await;
+    set_all(&[&a, &b], Mode::Held);
+    let balancer = Balancer::start(&[&a, &b], &["--health-timeout", "50ms"]).await;
+    let hang = async {
+        a.state.arrived.notified().await;
+        b.set(QUICK);
+        a.set(Mode::Hung);
+    };
+    let begin = Instant::now();
+    // One of the two is at each replica.
+    let requests = join_all((0..2).map(|_| balancer.classify()));
+    let release = async {
+        b.state.arrived.notified().await;
+        b.state.release.notify_one();
+    };
+    let (answers, (), ()) = tokio::join!(requests, hang, release);
+    assert!(answers.iter().all(|answer| answer.replica() == "serve-1"), "{answers:?}");
+    assert!(begin.elapsed() < Duration::from_secs(5), "the request timeout is 10 s");
+    let metrics = balancer.metrics().await;
+    assert!(metrics.contains("selvedge_balance_retries_total{reason=\"lost\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn where_nobody_is_ready_one_that_drains_is_asked() {
+    let grace = Limits { grace: Duration::from_secs(5), drain: Duration::from_secs(5), ..Limits::default() };
+    let last = Replica::start_with("serve-0", QUICK, grace).await;
+    let balancer = Balancer::start(&[&last], &[]).await;
+    last.stop.request();
+    balancer.eventually(|shown| shown[0]["status"] == "draining").await;
+    assert_eq!(balancer.classify().await.status, 200);
+    assert_eq!(balancer.batch(&["Bag1"]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_balancer_is_ready_once_a_replica_answered_and_stays_so() {
+    let late = Replica::start("serve-0", Mode::Hung).await;
+    let upstreams = format!("serve-0=http://{}", late.address);
+    let balancer = Balancer::over(&upstreams, &["--health-timeout", "50ms"]).await;
+    let ready = async || balancer.request(Method::GET, "/readyz", &[], "").await.unwrap();
+    balancer.eventually(|shown| shown[0]["status"] == "unreachable").await;
+    let answer = ready().await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (503, Some("starting")));
+    late.set(Mode::NoModel);
+    balancer.eventually(|shown| shown[0]["status"] == "no_model").await;
+    assert_eq!(ready().await.status, 200);
+    late.set(Mode::Hung);
+    balancer.eventually(|shown| shown[0]["status"] == "unreachable").await;
+    assert_eq!(ready().await.status, 200);
+}
+
+#[tokio::test]
 async fn a_lone_replica_that_breaks_off_is_502() {
     let replica = Replica::start("serve-0", Mode::Held).await;
     let balancer = Balancer::start(&[&replica], &["--health-interval", "1h"]).await;

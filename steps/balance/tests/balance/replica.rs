@@ -33,6 +33,8 @@ pub enum Mode {
     /// Says so on `/readyz` and declines.
     NoModel,
     Draining,
+    /// Accepts and says nothing, not even to probes, as a process that is stopped.
+    Hung,
 }
 
 pub const QUICK: Mode = Mode::Ready(Duration::ZERO);
@@ -109,6 +111,10 @@ impl Replica {
 impl State {
     async fn answer(&self, request: Request, draining: bool) -> Result<Response, ApiError> {
         let mode = if draining { Mode::Draining } else { *self.mode.lock().unwrap() };
+        if mode == Mode::Hung {
+            self.arrived.notify_one();
+            return std::future::pending().await;
+        }
         if request.uri().path() == "/readyz" {
             let (status, text) = match mode {
                 Mode::NoModel => (StatusCode::SERVICE_UNAVAILABLE, "no_model"),
