@@ -7,7 +7,7 @@ use selvedge_store::Store;
 
 fn main() -> ExitCode {
     selvedge_contract::start(|config: Config, stop| async move {
-        let store = Store::open(&config.store).await?;
+        let store = Store::open_until(&config.store, &stop).await?;
         run(config, store, stop).await
     })
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::ObjectMeta;
 use selvedge_contract::Temporary;
 use selvedge_store::{Digest, Elsewhere, StoreOptions};
 use url::Url;
@@ -20,6 +19,9 @@ const PARTS: [(&str, &str); 4] = [
     ("test-labels", "t10k-labels-idx1-ubyte"),
 ];
 
+/// What an error at a source begins with, before the file's whole path.
+const SOURCE: &str = "source";
+
 /// A source whose files were found. Nothing of it is read yet.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -32,7 +34,6 @@ pub struct Source {
 #[derive(Debug, Clone)]
 struct SourceFile {
     name: String,
-    path: Path,
     stamp: String,
 }
 
@@ -65,7 +66,7 @@ impl Source {
         let place = Elsewhere::open(uri, options)?;
         let mut found = Vec::new();
         for (_, name) in PARTS {
-            found.push(find(uri, &place, name).await?);
+            found.push(find(&place, name).await?);
         }
         let files = <[_; 4]>::try_from(found).expect("four parts are four files");
         if let [Some(a), Some(b), Some(c), Some(d)] = files {
@@ -76,6 +77,7 @@ impl Source {
             wanted.map(|((_, name), _)| format!("{name}[.gz]")).collect::<Vec<_>>().join(", ")
         };
         if files.iter().all(Option::is_none) {
+            place.check().await.context(SOURCE)?;
             anyhow::bail!("source {uri}: no data set there: looked for {}", names(true));
         }
         anyhow::bail!("source {uri}: missing {}", names(false))
@@ -160,8 +162,7 @@ impl Source {
     }
 
     async fn read(&self, file: &SourceFile) -> anyhow::Result<Box<dyn std::io::BufRead + Send>> {
-        let got = self.place.client.get(&file.path).await;
-        Ok(input::reader(got.map_err(|e| unreachable(&self.uri, &file.name, e))?))
+        Ok(input::reader(self.place.get(&file.name).await.context(SOURCE)?))
     }
 }
 
@@ -176,16 +177,11 @@ pub fn content(parts: &BTreeMap<String, Digest>) -> Digest {
     Digest::of_json(parts)
 }
 
-async fn find(uri: &Url, place: &Elsewhere, name: &str) -> anyhow::Result<Option<SourceFile>> {
+async fn find(place: &Elsewhere, name: &str) -> anyhow::Result<Option<SourceFile>> {
     for name in [name.to_owned(), format!("{name}.gz")] {
-        let path: Path = place.prefix.parts().chain(Path::from(name.as_str()).parts()).collect();
-        match place.client.head(&path).await {
-            Ok(meta) => {
-                let stamp = stamp(&name, &meta, place.near);
-                return Ok(Some(SourceFile { name, path, stamp }));
-            }
-            Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(unreachable(uri, &name, error)),
+        if let Some(meta) = place.head(&name).await.context(SOURCE)? {
+            let stamp = stamp(&name, &meta, place.near);
+            return Ok(Some(SourceFile { name, stamp }));
         }
     }
     Ok(None)
@@ -196,8 +192,4 @@ fn stamp(name: &str, meta: &ObjectMeta, near: bool) -> String {
         Some(e_tag) if !near => format!("{name} {} {e_tag}", meta.size),
         _ => format!("{name} {} {}", meta.size, meta.last_modified.to_rfc3339()),
     }
-}
-
-fn unreachable(uri: &Url, name: &str, error: object_store::Error) -> anyhow::Error {
-    anyhow::Error::new(Temporary::new(error)).context(format!("source {uri}: {name}"))
 }

@@ -1,21 +1,22 @@
 //! What can go wrong with a store, by what its callers decide on.
 
-use contract::{Misconfigured, Temporary};
-use selvedge_contract as contract;
+use selvedge_contract::Misconfigured;
 
-use crate::Digest;
+use crate::patience::NoAnswer;
+use crate::{Digest, answer};
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The store did not answer, or refused: exit code 75.
+    /// Nothing is known of the object, because the store did not answer (exit code 75), refused (2), or was not waited
+    /// for (143).
     #[error("store object {path}")]
     Unavailable {
         /// The whole path, with the store's URI.
         path: String,
-        /// What the store's client said.
+        /// Why, of the class that the exit code follows.
         #[source]
-        source: Temporary,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store's URI or options cannot be right: exit code 2.
     #[error("store {uri}")]
@@ -52,8 +53,12 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn unavailable(path: String, source: object_store::Error) -> Self {
-        Self::Unavailable { path, source: Temporary::new(source) }
+    pub(crate) fn unavailable(server: &str, path: String, source: impl Into<NoAnswer>) -> Self {
+        let source = match source.into() {
+            NoAnswer::Error(error) => answer::classify(server, error),
+            NoAnswer::Stopped(stopped) => stopped.into(),
+        };
+        Self::Unavailable { path, source }
     }
 
     pub(crate) fn options(uri: &str, source: impl Into<anyhow::Error>) -> Self {

@@ -9,13 +9,16 @@
 //! Publishing is `PutMode::Create`, the one conditional write that every kind of store has: an object is created
 //! or was there already, and nobody ever overwrites a result.
 
+mod answer;
 pub mod blob;
 pub mod digest;
 pub mod elsewhere;
 pub mod error;
 pub mod log;
 mod open;
+mod patience;
 mod records;
+mod s3;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +27,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{DynObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use patience::{NoAnswer, Patience};
 
 pub use digest::{Digest, Hasher};
 pub use elsewhere::Elsewhere;
@@ -40,6 +44,9 @@ pub struct Store {
     inner: Arc<DynObjectStore>,
     prefix: Path,
     uri: Arc<str>,
+    /// Who answers, for messages.
+    server: Arc<str>,
+    patience: Patience,
     counters: Arc<Counters>,
 }
 
@@ -67,18 +74,12 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn get(&self, path: &str) -> Result<Option<Bytes>> {
         self.counters.reads.fetch_add(1, Ordering::Relaxed);
-        let got = match self.inner.get(&self.path(path)).await {
-            Ok(got) => got.bytes().await,
-            Err(error) => Err(error),
-        };
-        match got {
-            Ok(bytes) => {
-                self.counters.read_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                Ok(Some(bytes))
-            }
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.unavailable(path, error)),
-        }
+        let at = &self.path(path);
+        // A body that breaks off is read again from its beginning.
+        let bytes = self.find(path, || async move { self.inner.get(at).await?.bytes().await }).await?;
+        let read = bytes.as_ref().map_or(0, Bytes::len);
+        self.counters.read_bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(bytes)
     }
 
     /// The size in bytes of the object at `path`, or `None`; nothing is read.
@@ -86,28 +87,27 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn size(&self, path: &str) -> Result<Option<u64>> {
-        match self.inner.head(&self.path(path)).await {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.unavailable(path, error)),
-        }
+        let at = &self.path(path);
+        Ok(self.find(path, || async move { self.inner.head(at).await }).await?.map(|meta| meta.size))
     }
 
     /// Creates the object at `path` unless there is one.
     ///
-    /// A repetition by the transport after a lost answer can report `Existed` for one's own write: whoever must know
+    /// A repetition after a lost answer can report `Existed` for one's own write: whoever must know
     /// compares what is there with what was to be written (see [`Log::append`]).
     ///
     /// # Errors
     /// [`Error::Unavailable`]; whether the write happened is unknown then.
     pub async fn create(&self, path: &str, bytes: impl Into<Bytes>) -> Result<Created> {
         self.counters.writes.fetch_add(1, Ordering::Relaxed);
-        let options = PutOptions::from(PutMode::Create);
-        match self.inner.put_opts(&self.path(path), bytes.into().into(), options).await {
+        let (at, bytes) = (&self.path(path), &bytes.into());
+        let put = || async move {
+            let options = PutOptions::from(PutMode::Create);
+            self.inner.put_opts(at, bytes.clone().into(), options).await
+        };
+        match self.patience.ask(put).await {
             Ok(_) => Ok(Created::New),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                Ok(Created::Existed)
-            }
+            Err(NoAnswer::Error(error)) if answer::is_there(&error) => Ok(Created::Existed),
             Err(error) => Err(self.unavailable(path, error)),
         }
     }
@@ -117,12 +117,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        let listed: Vec<_> = self
-            .inner
-            .list(Some(&self.path(prefix)))
-            .try_collect()
-            .await
-            .map_err(|error| self.unavailable(prefix, error))?;
+        let at = &self.path(prefix);
+        let list = || self.inner.list(Some(at)).try_collect::<Vec<_>>();
+        let listed = self.patience.ask(list).await.map_err(|error| self.unavailable(prefix, error))?;
         let above = self.prefix.as_ref();
         let relative = |path: Path| {
             path.as_ref().strip_prefix(above).unwrap_or(path.as_ref()).trim_start_matches('/').to_owned()
@@ -137,10 +134,8 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn delete(&self, path: &str) -> Result<()> {
-        match self.inner.delete(&self.path(path)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.unavailable(path, error)),
-        }
+        let at = &self.path(path);
+        self.find(path, || async move { self.inner.delete(at).await }).await.map(drop)
     }
 
     /// What this store was opened with.
@@ -153,11 +148,23 @@ impl Store {
         (self.counters.reads.load(Ordering::Relaxed), self.counters.read_bytes.load(Ordering::Relaxed))
     }
 
+    /// What `operation` finds at `path`; nothing where there is no object.
+    async fn find<T, F>(&self, path: &str, operation: impl Fn() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        match self.patience.ask(operation).await {
+            Ok(found) => Ok(Some(found)),
+            Err(NoAnswer::Error(error)) if answer::is_missing(&error) => Ok(None),
+            Err(error) => Err(self.unavailable(path, error)),
+        }
+    }
+
     fn path(&self, path: &str) -> Path {
         self.prefix.parts().chain(Path::from(path).parts()).collect()
     }
 
-    fn unavailable(&self, path: &str, source: object_store::Error) -> Error {
-        Error::unavailable(format!("{}/{path}", self.uri.trim_end_matches('/')), source)
+    fn unavailable(&self, path: &str, source: impl Into<NoAnswer>) -> Error {
+        Error::unavailable(&self.server, format!("{}/{path}", self.uri.trim_end_matches('/')), source)
     }
 }

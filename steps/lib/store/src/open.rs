@@ -7,10 +7,15 @@ use std::time::Duration;
 use clap::Args;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, DynObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{DynObjectStore, ObjectStoreScheme};
+use selvedge_contract::Stop;
 use url::Url;
 
-use crate::{Error, Result, Store};
+use crate::patience::Patience;
+use crate::{Error, Result, Store, s3};
+
+/// An object that never exists: asking for it tells whether the store answers, and answers us.
+pub(crate) const CHECK: &str = "store-check";
 
 /// Which store, and how patient to be with it.
 #[derive(Debug, Clone, Args)]
@@ -37,7 +42,7 @@ pub struct StoreOptions {
 
 /// A text that is never printed.
 #[derive(Clone, Default)]
-pub struct Secret(String);
+pub struct Secret(pub(crate) String);
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
@@ -69,36 +74,65 @@ impl StoreOptions {
             store_patience: Duration::from_secs(180),
         })
     }
+
+    /// Who answers, for messages.
+    pub(crate) fn server(&self) -> String {
+        let endpoint = match self.store_endpoint.as_str() {
+            "" => "the store",
+            endpoint => endpoint,
+        };
+        if self.store.scheme() == "s3" && self.store_access_key.is_empty() {
+            format!("{endpoint} (no access key is set)")
+        } else {
+            endpoint.to_owned()
+        }
+    }
 }
 
 impl Store {
-    /// Opens the store and asks it for one object, to see that it answers.
+    /// Opens the store and asks it for one object, to see that it answers, and answers us.
     ///
     /// # Errors
     /// [`Error::Options`] for a URI that names no store, [`Error::Unavailable`] for one that does not answer within
-    /// the connect timeout.
+    /// the connect timeout, or refuses.
     pub async fn open(options: &StoreOptions) -> Result<Self> {
-        Self::build(options, options.store_connect_timeout)?.check().await?;
-        Self::build(options, options.store_patience)
+        Self::open_until(options, &Stop::new()).await
     }
 
-    fn build(options: &StoreOptions, patience: Duration) -> Result<Self> {
+    /// As [`Store::open`]; once `stop` is requested, a store that does not answer is waited for no longer.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and of class [`selvedge_contract::Stopped`].
+    pub async fn open_until(options: &StoreOptions, stop: &Stop) -> Result<Self> {
+        let store = Self::build(options, stop)?;
+        let short = Patience::new(options.store_connect_timeout, stop);
+        Self { patience: short, ..store.clone() }.get(CHECK).await?;
+        Ok(Self { counters: Arc::default(), ..store })
+    }
+
+    /// As [`Store::open`], without asking whether the store answers: for who can do without it for a while.
+    ///
+    /// # Errors
+    /// [`Error::Options`] for a URI that names no store; [`Error::Unavailable`] for a folder that cannot be used.
+    pub fn lazily(options: &StoreOptions) -> Result<Self> {
+        Self::build(options, &Stop::new())
+    }
+
+    fn build(options: &StoreOptions, stop: &Stop) -> Result<Self> {
         let uri = options.store.as_str();
         let (scheme, prefix) =
             ObjectStoreScheme::parse(&options.store).map_err(|e| Error::options(uri, e))?;
         let (inner, prefix): (Arc<DynObjectStore>, Path) = match scheme {
             ObjectStoreScheme::Local => (Arc::new(local(options)?), Path::default()),
-            ObjectStoreScheme::AmazonS3 => (remote(options, patience)?, prefix),
+            ObjectStoreScheme::AmazonS3 => (s3::client(options, &options.store, s3::once())?, prefix),
             _ => {
                 let text = format!("scheme {:?} is not supported, use file or s3", options.store.scheme());
                 return Err(Error::options(uri, anyhow::Error::msg(text)));
             }
         };
-        Ok(Self { inner, prefix, uri: uri.into(), counters: Arc::default() })
-    }
-
-    async fn check(&self) -> Result<()> {
-        self.size("store-check").await.map(drop)
+        let patience = Patience::new(options.store_patience, stop);
+        let server = options.server().into();
+        Ok(Self { inner, prefix, uri: uri.into(), server, patience, counters: Arc::default() })
     }
 }
 
@@ -113,8 +147,8 @@ fn local(options: &StoreOptions) -> Result<LocalFileSystem> {
         hard_links(&folder)?;
         Ok::<_, std::io::Error>(())
     };
-    open().map_err(|e| Error::unavailable(uri.to_owned(), generic(e)))?;
-    LocalFileSystem::new_with_prefix(&folder).map_err(|e| Error::unavailable(uri.to_owned(), e))
+    open().map_err(|e| Error::unavailable(uri, uri.to_owned(), generic(e)))?;
+    LocalFileSystem::new_with_prefix(&folder).map_err(|e| Error::unavailable(uri, uri.to_owned(), e))
 }
 
 /// A conditional write into a folder is a hard link of a finished file; a file system without them cannot do it.
@@ -129,30 +163,4 @@ fn hard_links(folder: &std::path::Path) -> std::io::Result<()> {
 
 fn generic(source: std::io::Error) -> object_store::Error {
     object_store::Error::Generic { store: "folder", source: Box::new(source) }
-}
-
-pub(crate) fn remote(options: &StoreOptions, patience: Duration) -> Result<Arc<DynObjectStore>> {
-    let uri = options.store.as_str();
-    // The platform's own credentials (a role of the pod or the machine) come in its AWS_ variables.
-    let mut builder = object_store::aws::AmazonS3Builder::from_env()
-        .with_url(uri)
-        .with_retry(retry(patience))
-        .with_client_options(
-            ClientOptions::new()
-                .with_allow_http(true)
-                .with_connect_timeout(options.store_connect_timeout.min(patience)),
-        );
-    if !options.store_endpoint.is_empty() {
-        builder = builder.with_endpoint(&options.store_endpoint);
-    }
-    if !options.store_access_key.is_empty() {
-        builder = builder
-            .with_access_key_id(&options.store_access_key)
-            .with_secret_access_key(&options.store_secret_key.0);
-    }
-    Ok(Arc::new(builder.build().map_err(|e| Error::options(uri, e))?))
-}
-
-pub(crate) fn retry(patience: Duration) -> RetryConfig {
-    RetryConfig { retry_timeout: patience, max_retries: usize::MAX, ..Default::default() }
 }
