@@ -79,6 +79,14 @@ impl Process {
             status = self.child.wait() => return Ok(code(status?)),
             () = stop.requested() => {}
         }
+        self.terminate(grace).await
+    }
+
+    /// Asks it to end, kills it after `grace`, and tells the exit code.
+    ///
+    /// # Errors
+    /// When the child cannot be waited for.
+    pub async fn terminate(&mut self, grace: Duration) -> io::Result<i32> {
         self.signal(Signal::SIGTERM);
         match timeout(grace, self.child.wait()).await {
             Ok(status) => Ok(code(status?)),

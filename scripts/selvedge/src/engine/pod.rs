@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tokio::time::timeout;
 
 use super::{At, Engine};
 use crate::layout;
@@ -38,7 +39,11 @@ impl<'a> Engine<'a> {
         for number in 0.. {
             let started = Instant::now();
             let folder = self.folder(at, number)?;
-            let (exit_code, message) = match self.attempt(at, program, container, scope, &folder).await {
+            let attempt = async {
+                let mut process = self.start(at, program, container, scope, &folder)?;
+                self.end(&mut process, template.active_deadline_seconds).await
+            };
+            let (exit_code, message) = match attempt.await {
                 Ok(0) => return outputs(template, &folder),
                 Ok(code) => (Some(code), format!("{}: {}", describe(code), last_words(&folder))),
                 Err(error) => (None, selvedge_contract::failure::one_line(&error)),
@@ -59,14 +64,14 @@ impl<'a> Engine<'a> {
         unreachable!("a retry limit is below 2^32")
     }
 
-    async fn attempt(
+    fn start(
         &self,
         at: At<'a>,
         program: &str,
         container: &Container,
         scope: &Scope,
         folder: &Path,
-    ) -> anyhow::Result<i32> {
+    ) -> anyhow::Result<Process> {
         let mut arguments = Vec::new();
         for argument in container.command.iter().skip(1).chain(&container.args) {
             arguments.push(scope.fill(argument)?);
@@ -75,15 +80,24 @@ impl<'a> Engine<'a> {
             arguments.push("--dry-run".to_owned());
         }
         self.display.progress_in(at.node, folder.join("progress"));
-        let mut process = Process::start(&Launch {
+        Process::start(&Launch {
             program: &self.settings.programs.join(program),
             arguments: &arguments,
             environment: &self.environment(at, container, scope, folder)?,
             log: &folder.join("log"),
             niceness: if at.ranked { NICENESS_OF_RANKS } else { NICENESS },
         })
-        .with_context(|| format!("cannot start {}", self.settings.programs.join(program).display()))?;
-        Ok(process.end(&self.stop, self.settings.grace).await?)
+        .with_context(|| format!("cannot start {}", self.settings.programs.join(program).display()))
+    }
+
+    /// Waits for the exit code; after `deadline` seconds it is the one of a process that was told to stop.
+    async fn end(&self, process: &mut Process, deadline: Option<u64>) -> anyhow::Result<i32> {
+        let grace = self.settings.grace;
+        let Some(deadline) = deadline else { return Ok(process.end(&self.stop, grace).await?) };
+        match timeout(Duration::from_secs(deadline), process.end(&self.stop, grace)).await {
+            Ok(code) => Ok(code?),
+            Err(_) => Ok(process.terminate(grace).await?),
+        }
     }
 
     fn environment(

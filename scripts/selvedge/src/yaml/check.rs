@@ -37,6 +37,9 @@ fn check(template: &Template, file: &str, all: &Templates) -> anyhow::Result<()>
         _ if template.retry_strategy.is_some() => {
             anyhow::bail!("retryStrategy on something other than a container")
         }
+        _ if template.active_deadline_seconds.is_some() => {
+            anyhow::bail!("activeDeadlineSeconds on something other than a container")
+        }
         _ if !template.outputs.parameters.is_empty() => {
             anyhow::bail!("outputs of something other than a container")
         }

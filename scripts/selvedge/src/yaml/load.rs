@@ -14,20 +14,8 @@ use super::model::{Template, WorkflowTemplate};
 #[derive(Debug, Clone)]
 pub struct Templates(BTreeMap<String, WorkflowTemplate>);
 
-/// Kinds that say nothing about what a workflow does.
-const OTHER_KINDS: [&str; 11] = [
-    "Component",
-    "CronWorkflow",
-    "Kustomization",
-    "NetworkPolicy",
-    "PodDisruptionBudget",
-    "Role",
-    "RoleBinding",
-    "Secret",
-    "Service",
-    "ServiceAccount",
-    "StatefulSet",
-];
+/// Argo's group; whatever is of another one says nothing about what a workflow does.
+const ARGO: &str = "argoproj.io/";
 
 impl Templates {
     /// Reads every `.yaml` file of `folder`.
@@ -90,14 +78,17 @@ fn parse(text: &str) -> anyhow::Result<Vec<WorkflowTemplate>> {
     })?;
     let mut templates = Vec::new();
     for document in documents {
-        match document.get("kind").and_then(Value::as_str) {
-            Some("WorkflowTemplate") => {
+        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        let version = text("apiVersion").context("there is no apiVersion")?;
+        match text("kind").context("there is no kind")? {
+            _ if !version.starts_with(ARGO) => {}
+            // It says when, not what.
+            "CronWorkflow" => {}
+            "WorkflowTemplate" => {
                 fields::check(&document)?;
                 templates.push(serde_json::from_value(document).context("not understood")?);
             }
-            Some(kind) if OTHER_KINDS.contains(&kind) => {}
-            Some(kind) => anyhow::bail!("kind {kind} is not known"),
-            None => anyhow::bail!("there is no kind"),
+            kind => anyhow::bail!("kind {kind} of {version} cannot be honoured here"),
         }
     }
     Ok(templates)

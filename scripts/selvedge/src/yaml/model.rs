@@ -79,6 +79,8 @@ pub struct Template {
     pub synchronization: Synchronization,
     /// When it is tried again.
     pub retry_strategy: Option<RetryStrategy>,
+    /// How long an attempt may take.
+    pub active_deadline_seconds: Option<u64>,
     /// What it does.
     #[serde(flatten)]
     pub body: Body,

@@ -42,7 +42,12 @@ fn a_field_that_is_unknown_or_cannot_be_honoured() {
             "{name: statu, value: x}",
             ["finalize/finalize", "status"],
         ),
-        ("kind: WorkflowTemplate", "kind: Workflow", ["pipeline.yaml", "kind Workflow"]),
+        (
+            "kind: WorkflowTemplate",
+            "kind: Workflow",
+            ["pipeline.yaml", "kind Workflow of argoproj.io/v1alpha1"],
+        ),
+        ("apiVersion: argoproj.io/v1alpha1\n", "", ["pipeline.yaml", "no apiVersion"]),
         ("spec:", "spec: [", ["pipeline.yaml", "not YAML"]),
     ] {
         let place = Place::of_the_repository();
@@ -69,6 +74,10 @@ fn the_three_lists_of_fields() {
         ),
         (Meaning::Meaningless, ["spec.templates.container.image", "spec.templates.container.resources"]),
         (Meaning::Meaningless, ["spec.podSpecPatch", "spec.templates.volumes"]),
+        // A workflow that is run by hand is stopped by hand; an attempt that hangs is not noticed.
+        (Meaning::Meaningless, ["spec.activeDeadlineSeconds", "spec.templates.pendingTimeout"]),
+        (Meaning::Honoured, ["spec.templates.activeDeadlineSeconds", "spec.templates.retryStrategy.limit"]),
+        (Meaning::Refused, ["spec.templates.timeout", "spec.templates.outputs.artifacts"]),
         (Meaning::Refused, ["spec.onExit", "spec.templates.script"]),
         (
             Meaning::Refused,

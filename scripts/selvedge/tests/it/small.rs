@@ -73,6 +73,17 @@ fn exit_code_75_and_a_kill_are_tried_again_and_nothing_else_is() {
 }
 
 #[test]
+fn an_attempt_that_takes_longer_than_its_deadline_is_stopped() {
+    let retry = RETRY.replace("[75, 137]", "[143]");
+    let place = Place::of(&pipeline(&[("a", "")], &format!("{retry}\n    activeDeadlineSeconds: 1")));
+    place.stub("step", r#"note begin; [ "$(wc -l < "$HERE/notes")" = 2 ] || exec sleep 60"#);
+    let started = std::time::Instant::now();
+    place.selvedge(&["run"]).with(0);
+    assert_eq!(place.notes(), ["begin", "begin"]);
+    assert!(started.elapsed().as_secs() < 30, "nobody waited for the sleeper");
+}
+
+#[test]
 fn a_death_by_signal_is_128_and_the_signal() {
     let place = Place::of(&pipeline(&[("a", "")], ""));
     place.stub("step", "kill -9 $$");
