@@ -12,7 +12,8 @@ use crate::batcher;
 /// One replica of the prediction service: follows the champion log of a data set and classifies images over HTTP.
 ///
 /// It answers 503 `no_model` until there is a first champion, swaps to each new one between two batches once that
-/// reproduced its golden vectors, and keeps the old one where it does not. With the store down it keeps answering.
+/// reproduced its golden vectors, and keeps the old one where it does not. With the store down it keeps answering; started
+/// then, it waits for the store.
 ///
 /// POST /v1/classify         image/png, image/jpeg, application/octet-stream (one record) or JSON
 /// POST /v1/classify/batch   JSON {"images":[…]}

@@ -138,7 +138,7 @@ async fn a_busy_port_is_named_and_is_a_matter_of_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_value_is_named_and_an_unreachable_store_is_temporary() {
+async fn a_wrong_value_is_named() {
     let house = House::new().await;
     for (more, says) in [
         (["--body-limit", "1 potato"], "1 potato"),
@@ -165,11 +165,49 @@ async fn a_wrong_value_is_named_and_an_unreachable_store_is_temporary() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(says), "{said}");
     }
-    let mut arguments =
-        house.arguments(&["--store-endpoint", "http://127.0.0.1:9", "--store-connect-timeout", "1s"]);
+}
+
+/// Arguments of a replica whose store would be at `endpoint`.
+fn remote(house: &House, endpoint: &str) -> Vec<String> {
+    let mut arguments = house.arguments(&[
+        "--store-endpoint",
+        endpoint,
+        "--store-connect-timeout",
+        "1s",
+        "--store-patience",
+        "1s",
+    ]);
     let place = arguments.iter().position(|argument| argument == "--store").unwrap();
     arguments[place + 1] = "s3://bucket".into();
     arguments.extend(["--store-access-key", "key", "--store-secret-key", "secret"].map(String::from));
-    let output = output(&arguments);
-    assert_eq!(output.status.code(), Some(75), "{}", String::from_utf8_lossy(&output.stderr));
+    arguments
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_not_there_is_waited_for_and_one_that_refuses_ends_it() {
+    let house = House::new().await;
+    // A port that nobody listens on until the store "comes back".
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut process = Process::start(&remote(&house, &format!("http://{address}")));
+    let client = Client::new(PATIENCE);
+    let get = async |path: &str| {
+        request(&client, "GET", &format!("{}{path}", process.url), &[], bytes::Bytes::new()).await
+    };
+    assert_eq!(get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(get("/readyz").await.json()["status"], "no_model");
+    let back = tokio::net::TcpListener::bind(address).await.unwrap();
+    // It asks again without being started again.
+    tokio::time::timeout(PATIENCE, back.accept()).await.unwrap().unwrap();
+    drop(back);
+    kill(Pid::from_raw(process.child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(process.end(), Some(0));
+
+    let refusing = selvedge_web::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let endpoint = format!("http://{}", refusing.local_addr().unwrap());
+    let stop = selvedge_contract::Stop::new();
+    let forbidden = |_| async { Ok(selvedge_web::text(StatusCode::FORBIDDEN, "")) };
+    tokio::spawn(selvedge_web::serve(refusing, forbidden, selvedge_web::Limits::default(), stop));
+    let arguments = remote(&house, &endpoint);
+    let output = tokio::task::spawn_blocking(move || output(&arguments)).await.unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }
