@@ -99,9 +99,14 @@ impl Site {
         self.submit_from("pipeline", name, parameters).await
     }
 
+    /// The workflow that [`Site::submit`] makes of `name`.
+    pub(crate) fn workflow(&self, name: &str) -> String {
+        format!("{}-{name}", self.name)
+    }
+
     /// As [`Site::submit`], from another WorkflowTemplate.
     pub(crate) async fn submit_from(&self, template: &str, name: &str, more: &[(&str, &str)]) -> String {
-        let (uri, workflow) = (self.uri(), format!("{}-{name}", self.name));
+        let (uri, workflow) = (self.uri(), self.workflow(name));
         let mut parameters = BTreeMap::from([
             ("store", uri.as_str()),
             ("source", &self.source),
