@@ -8,7 +8,7 @@ SELVEDGE := target/debug/selvedge
 RUN := run --serve $(if $(ONCE),--once) $(if $(SEQUENTIAL),--sequential) $(if $(PORT),--port $(PORT)) \
   $(if $(STORE),--store $(STORE)) $(if $(SOURCE),--source $(SOURCE)) $(foreach p,$(PARAMETERS),-p $(p))
 
-.PHONY: help setup build run up test lint format bench clean
+.PHONY: help setup build run up test e2e e2e-full lint format bench clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -30,9 +30,15 @@ up: build ## three replicas and the balancer on what the store holds
 test: build ## all tests
 	@CARGO='$(CARGO)' scripts/test
 
+e2e: build ## tests on a real cluster: KUBECONFIG's, or one started here; TEST=name picks
+	@CARGO='$(CARGO)' scripts/e2e
+
+e2e-full: build ## the same with the long ones: the whole Retry matrix
+	@CARGO='$(CARGO)' FULL=1 scripts/e2e
+
 lint: setup ## formatting, clippy, YAML
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	@$(CARGO) clippy --workspace --all-targets --features selvedge-tests/cluster --quiet -- -D warnings
 	@$(CARGO) run --quiet --package selvedge -- check
 
 format: ## formats the code
