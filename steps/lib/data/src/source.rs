@@ -19,9 +19,6 @@ const PARTS: [(&str, &str); 4] = [
     ("test-labels", "t10k-labels-idx1-ubyte"),
 ];
 
-/// What an error at a source begins with, before the file's whole path.
-const SOURCE: &str = "source";
-
 /// A source whose files were found. Nothing of it is read yet.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -77,7 +74,7 @@ impl Source {
             wanted.map(|((_, name), _)| format!("{name}[.gz]")).collect::<Vec<_>>().join(", ")
         };
         if files.iter().all(Option::is_none) {
-            place.check().await.context(SOURCE)?;
+            place.check().await?;
             anyhow::bail!("source {uri}: no data set there: looked for {}", names(true));
         }
         anyhow::bail!("source {uri}: missing {}", names(false))
@@ -162,7 +159,7 @@ impl Source {
     }
 
     async fn read(&self, file: &SourceFile) -> anyhow::Result<Box<dyn std::io::BufRead + Send>> {
-        Ok(input::reader(self.place.get(&file.name).await.context(SOURCE)?))
+        Ok(input::reader(self.place.get(&file.name).await?))
     }
 }
 
@@ -179,7 +176,7 @@ pub fn content(parts: &BTreeMap<String, Digest>) -> Digest {
 
 async fn find(place: &Elsewhere, name: &str) -> anyhow::Result<Option<SourceFile>> {
     for name in [name.to_owned(), format!("{name}.gz")] {
-        if let Some(meta) = place.head(&name).await.context(SOURCE)? {
+        if let Some(meta) = place.head(&name).await? {
             let stamp = stamp(&name, &meta, place.near);
             return Ok(Some(SourceFile { name, stamp }));
         }

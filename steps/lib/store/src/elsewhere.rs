@@ -99,7 +99,11 @@ impl Elsewhere {
     }
 
     fn unavailable(&self, name: &str, error: NoAnswer) -> Error {
-        Error::unavailable(&self.server, format!("{}/{name}", self.uri.as_str().trim_end_matches('/')), error)
+        Error::unavailable(
+            &self.server,
+            format!("source {}/{name}", self.uri.as_str().trim_end_matches('/')),
+            error,
+        )
     }
 }
 

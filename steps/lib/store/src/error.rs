@@ -10,10 +10,10 @@ use crate::{Digest, answer};
 pub enum Error {
     /// Nothing is known of the object, because the store did not answer (exit code 75), refused (2), or was not waited
     /// for (143).
-    #[error("store object {path}")]
+    #[error("{what}")]
     Unavailable {
-        /// The whole path, with the store's URI.
-        path: String,
+        /// The object, with its whole path.
+        what: String,
         /// Why, of the class that the exit code follows.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -53,12 +53,12 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn unavailable(server: &str, path: String, source: impl Into<NoAnswer>) -> Self {
+    pub(crate) fn unavailable(server: &str, what: String, source: impl Into<NoAnswer>) -> Self {
         let source = match source.into() {
             NoAnswer::Error(error) => answer::classify(server, error),
             NoAnswer::Stopped(stopped) => stopped.into(),
         };
-        Self::Unavailable { path, source }
+        Self::Unavailable { what, source }
     }
 
     pub(crate) fn options(uri: &str, source: impl Into<anyhow::Error>) -> Self {

@@ -165,6 +165,10 @@ impl Store {
     }
 
     fn unavailable(&self, path: &str, source: impl Into<NoAnswer>) -> Error {
-        Error::unavailable(&self.server, format!("{}/{path}", self.uri.trim_end_matches('/')), source)
+        Error::unavailable(
+            &self.server,
+            format!("store object {}/{path}", self.uri.trim_end_matches('/')),
+            source,
+        )
     }
 }

@@ -147,8 +147,8 @@ fn local(options: &StoreOptions) -> Result<LocalFileSystem> {
         hard_links(&folder)?;
         Ok::<_, std::io::Error>(())
     };
-    open().map_err(|e| Error::unavailable(uri, uri.to_owned(), generic(e)))?;
-    LocalFileSystem::new_with_prefix(&folder).map_err(|e| Error::unavailable(uri, uri.to_owned(), e))
+    open().map_err(|e| Error::unavailable(uri, format!("store {uri}"), generic(e)))?;
+    LocalFileSystem::new_with_prefix(&folder).map_err(|e| Error::unavailable(uri, format!("store {uri}"), e))
 }
 
 /// A conditional write into a folder is a hard link of a finished file; a file system without them cannot do it.
