@@ -7,3 +7,6 @@
 mod support;
 
 mod harness;
+mod retry;
+mod serving;
+mod store;

@@ -18,9 +18,13 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 pub(crate) fn client(options: &StoreOptions, uri: &Url, retry: RetryConfig) -> Result<Arc<DynObjectStore>> {
     let wrong = |e: anyhow::Error| Error::options(uri.as_str(), e);
     let patience = options.store_patience;
-    // The platform's own credentials (a role of the pod or the machine) come in its AWS_ variables.
-    let mut builder =
-        AmazonS3Builder::from_env().with_url(uri.as_str()).with_retry(retry).with_client_options(
+    // The platform's own credentials (a role of the pod or the machine) come in its AWS_ variables. An object is deleted by
+    // a request of its own, whose answer says what is wrong.
+    let mut builder = AmazonS3Builder::from_env()
+        .with_url(uri.as_str())
+        .with_retry(retry)
+        .with_disable_bulk_delete(true)
+        .with_client_options(
             ClientOptions::new()
                 .with_allow_http(true)
                 .with_connect_timeout(CONNECT.min(options.store_connect_timeout).min(patience))
