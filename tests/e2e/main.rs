@@ -6,7 +6,9 @@
 #[allow(dead_code, reason = "each area uses a part of it")]
 mod support;
 
+mod gang;
 mod harness;
 mod retry;
+mod same;
 mod serving;
 mod store;
