@@ -108,12 +108,12 @@ mod tests {
     }
 
     const OURS: &str = "{limit: 3, retryPolicy: Always, backoff: {duration: 1s, factor: 2, cap: 3s}, \
-        expression: \"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137]\"}";
+        expression: \"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]\"}";
 
     #[test]
     fn the_expression_of_the_templates_tells_what_is_worth_another_attempt() {
         let strategy = strategy(OURS);
-        for (code, again) in [(75, true), (137, true), (1, false), (2, false), (143, false)] {
+        for (code, again) in [(75, true), (137, true), (143, true), (1, false), (2, false)] {
             let next = strategy.next(0, &ended(Phase::Failed, Some(code))).unwrap();
             assert_eq!(next.is_some(), again, "{code}");
         }

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::manifests::{list, object, objects, pods, text};
 
+/// What is worth another attempt; `selvedge` tests the same text.
+const AGAIN: &str = "lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]";
+
 #[test]
 fn every_stage_ends_some_day_is_tried_again_and_is_measured() {
     for pod in pods() {
         let Some(template) = pod.template else { continue };
         assert!(template["activeDeadlineSeconds"].is_u64(), "{}", pod.name);
         assert_eq!(template["retryStrategy"]["limit"], 3, "{}", pod.name);
+        assert_eq!(template["retryStrategy"]["expression"], AGAIN, "{}", pod.name);
         let metrics = list(&template["metrics"]["prometheus"]);
         let names: BTreeSet<_> = metrics.iter().map(|metric| text(&metric["name"])).collect();
         for name in ["selvedge_pipeline_seconds", "selvedge_pipeline_failures_total"] {

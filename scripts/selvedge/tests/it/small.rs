@@ -53,17 +53,17 @@ fn what_depends_on_an_omitted_task_ends_as_it_and_the_leaves_decide() {
 }
 
 const RETRY: &str = "retryStrategy: {limit: 3, retryPolicy: Always, backoff: {duration: 10ms, factor: 2}, \
-    expression: \"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137]\"}";
+    expression: \"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [75, 137, 143]\"}";
 
 #[test]
-fn exit_code_75_and_a_kill_are_tried_again_and_nothing_else_is() {
+fn exit_code_75_and_a_death_by_signal_are_tried_again_and_nothing_else_is() {
     for (end, attempts, code) in [
         (r#"[ "$(wc -l < "$HERE/notes")" = 3 ] || exit 75"#, 3, 0),
         (r#"[ "$(wc -l < "$HERE/notes")" = 2 ] || kill -9 $$"#, 2, 0),
         ("exit 75", 4, 1),
         ("exit 1", 1, 1),
         ("exit 2", 1, 1),
-        ("kill -15 $$", 1, 1),
+        ("kill -15 $$", 4, 1),
     ] {
         let place = Place::of(&pipeline(&[("a", "")], RETRY));
         place.stub("step", &format!("note x; {end}"));
@@ -74,8 +74,7 @@ fn exit_code_75_and_a_kill_are_tried_again_and_nothing_else_is() {
 
 #[test]
 fn an_attempt_that_takes_longer_than_its_deadline_is_stopped() {
-    let retry = RETRY.replace("[75, 137]", "[143]");
-    let place = Place::of(&pipeline(&[("a", "")], &format!("{retry}\n    activeDeadlineSeconds: 1")));
+    let place = Place::of(&pipeline(&[("a", "")], &format!("{RETRY}\n    activeDeadlineSeconds: 1")));
     place.stub("step", r#"note begin; [ "$(wc -l < "$HERE/notes")" = 2 ] || exec sleep 60"#);
     let started = std::time::Instant::now();
     place.selvedge(&["run"]).with(0);
