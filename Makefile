@@ -8,10 +8,10 @@ SELVEDGE := target/debug/selvedge
 RUN := run --serve $(if $(ONCE),--once) $(if $(SEQUENTIAL),--sequential) $(if $(PORT),--port $(PORT)) \
   $(if $(STORE),--store $(STORE)) $(if $(SOURCE),--source $(SOURCE)) $(foreach p,$(PARAMETERS),-p $(p))
 
-.PHONY: help setup build run up test e2e e2e-full lint format bench clean
+.PHONY: help setup build run up test e2e e2e-full images images-load images-push lint format bench clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo 'run takes ONCE=1, SEQUENTIAL=1, PORT=8080, STORE=file:///folder, SOURCE=file:///folder, PARAMETERS="seed=2 floor=0.9"'
 
 setup: ## fetches libtorch and Fashion-MNIST, once
@@ -35,6 +35,15 @@ e2e: build ## tests on a real cluster: KUBECONFIG's, or one started here; TEST=n
 
 e2e-full: build ## the same with the long ones: the whole Retry matrix
 	@CARGO='$(CARGO)' FULL=1 scripts/e2e
+
+images: build ## container images, by docker or buildah; NAMES="train balance" picks
+	@CARGO='$(CARGO)' scripts/images build $(NAMES)
+
+images-load: ## gives them to the cluster that runs here: scripts/cluster, kind or k3d
+	@scripts/images load $(NAMES)
+
+images-push: ## gives them to a registry: REGISTRY=registry.example.org/team
+	@REGISTRY='$(REGISTRY)' scripts/images push $(NAMES)
 
 lint: setup ## formatting, clippy, YAML
 	@$(CARGO) fmt --all --check
