@@ -8,7 +8,10 @@ mod support;
 
 mod gang;
 mod harness;
+mod images;
+mod memo;
 mod retry;
 mod same;
 mod serving;
+mod shown;
 mod store;

@@ -12,9 +12,14 @@ pub(crate) async fn retry(name: &str) -> anyhow::Result<()> {
     put(&format!("/api/v1/workflows/{NAMESPACE}/{name}/retry"), &body).await.map(drop)
 }
 
-/// `GET <path>`.
+/// `GET <path>`, whatever it answers.
+pub(crate) async fn text(path: &str) -> anyhow::Result<String> {
+    kubectl(&["get", "--raw", &at(path).await?]).await
+}
+
+/// `GET <path>`, which answers JSON.
 pub(crate) async fn get(path: &str) -> anyhow::Result<Value> {
-    let answer = kubectl(&["get", "--raw", &at(path).await?]).await?;
+    let answer = text(path).await?;
     serde_json::from_str(&answer).with_context(|| format!("GET {path}: {answer}"))
 }
 
