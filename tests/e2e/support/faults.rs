@@ -34,6 +34,7 @@ fn wrap(template: &mut Value, image: &str) {
     let Some(container) = template.get_mut("container") else { return };
     let (policy, security) = (container["imagePullPolicy"].clone(), container["securityContext"].clone());
     let resources = json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}});
+    push(&mut container["env"], json!({"name": "FAULT_WORKFLOW", "value": "{{workflow.name}}"}));
     push(&mut container["env"], json!({"name": "FAULT_ATTEMPT", "value": "{{retries}}"}));
     push(&mut container["volumeMounts"], json!({"name": "fault", "mountPath": "/fault", "readOnly": true}));
     push(&mut container["volumeMounts"], json!({"name": "faults", "mountPath": "/faults", "readOnly": true}));
@@ -75,5 +76,5 @@ async fn patch(patch: &Value) {
 
 /// Whether the wrapper in `pod` has stopped its command and waits.
 pub(crate) async fn hangs(pod: &str) -> bool {
-    kubectl::log(pod, "main", 200).await.contains("fault: hang")
+    kubectl::log(pod, 200).await.contains("fault: hang")
 }

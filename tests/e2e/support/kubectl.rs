@@ -40,12 +40,16 @@ pub(crate) async fn take_away(pod: &str) -> anyhow::Result<()> {
     kubectl(&["delete", "pod", pod, "--force", "--grace-period=0"]).await.map(drop)
 }
 
-/// The last lines of a container's log, or why there are none.
-pub(crate) async fn log(pod: &str, container: &str, lines: usize) -> String {
+/// The last lines of a pod's log: of its main container, or of all where that never ran.
+pub(crate) async fn log(pod: &str, lines: usize) -> String {
     let tail = format!("--tail={lines}");
-    kubectl(&["logs", pod, "-c", container, &tail])
-        .await
-        .unwrap_or_else(|error| format!("(no log: {error:#})"))
+    match kubectl(&["logs", pod, "-c", "main", &tail]).await {
+        Ok(log) => log,
+        Err(error) => {
+            let all = kubectl(&["logs", pod, "--all-containers", "--ignore-errors", "--prefix", &tail]).await;
+            all.unwrap_or_else(|_| format!("(no log: {error:#})"))
+        }
+    }
 }
 
 /// The value of `key` in a Secret.

@@ -72,6 +72,6 @@ pub(crate) async fn autopsy(workflow: &Workflow, why: &str) -> String {
 
 async fn pod(workflow: &Workflow, node: &Node) -> String {
     let pod = workflow.pod_of(node);
-    let log = kubectl::log(&pod, "main", 30).await;
+    let log = kubectl::log(&pod, 30).await;
     format!("--- {} ({pod}): {} {}\n{log}\n", node.title(), node.phase, node.message)
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 #[derive(Debug, Args)]
 pub(crate) struct Pod {
     /// The workflow's name
-    #[arg(long, env = "ARGO_WORKFLOW_NAME", default_value = "")]
+    #[arg(long, env = "FAULT_WORKFLOW", default_value = "")]
     workflow: String,
     /// Argo's {{retries}}: 0 in the first attempt
     #[arg(long, env = "FAULT_ATTEMPT", default_value = "0")]

@@ -7,6 +7,7 @@
 mod entry;
 mod harm;
 mod memory;
+mod stopwatch;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -23,8 +24,11 @@ use crate::entry::{Entry, Pod};
 #[derive(Debug, Parser)]
 struct Config {
     /// Copies this program to a path and ends
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     install: Option<PathBuf>,
+    /// Starts the command so many times, and tells how long it takes to its first line
+    #[arg(long)]
+    starts: Option<usize>,
     /// Folder with one file of entries a workflow, named like it
     #[arg(long, env = "FAULTS", default_value = "/faults")]
     faults: PathBuf,
@@ -65,6 +69,9 @@ fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let (program, arguments) = config.command.split_first().context("no command")?;
     let mut command = Command::new(program);
     command.args(arguments);
+    if let Some(times) = config.starts {
+        return stopwatch::run(&mut command, times).map(|()| ExitCode::SUCCESS);
+    }
     match Entry::find(&config.faults, &config.pod, &config.command)? {
         Some(entry) => harm::run(&entry, command, config),
         None => Err(command.exec()).with_context(|| program.clone()),

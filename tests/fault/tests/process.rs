@@ -33,7 +33,7 @@ impl World {
         fs::set_permissions(&stage, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_fault"));
         command.arg("--cgroup").arg(self.path("cgroup")).arg(&stage).current_dir(self.0.path());
-        command.env("FAULTS", self.path("faults")).env("ARGO_WORKFLOW_NAME", "w");
+        command.env("FAULTS", self.path("faults")).env("FAULT_WORKFLOW", "w");
         command.env("ARGO_PROGRESS_FILE", self.path("progress"));
         command.env("STEP_CANDIDATE", "a").env("STEP_RANK", "1").env("FAULT_ATTEMPT", "0");
         command
@@ -62,6 +62,18 @@ fn a_pod_without_an_entry_is_the_command_itself() {
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), pid, "the same process");
         assert_eq!(output.status.code(), Some(7));
     }
+}
+
+#[test]
+fn it_installs_itself_where_the_command_will_run() {
+    let world = World::new("[]");
+    let copy = world.path("copy");
+    let mut install = Command::new(env!("CARGO_BIN_EXE_fault"));
+    // The variables of a pod are those of its init containers too.
+    install.arg("--install").arg(&copy).env("ARGO_PROGRESS_FILE", "/progress").env("FAULT_WORKFLOW", "w");
+    assert!(install.status().unwrap().success());
+    let output = Command::new(copy).args(["/bin/sh", "-c", "exit 7"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
 }
 
 #[test]
