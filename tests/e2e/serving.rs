@@ -13,14 +13,16 @@ use tokio::time::sleep;
 
 /// What every phase did to the requests that came meanwhile.
 struct Table {
+    file: &'static str,
     text: String,
     lost: Vec<String>,
 }
 
 impl Table {
-    fn new() -> Self {
+    fn new(file: &'static str) -> Self {
+        fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/e2e")).unwrap();
         let head = "| what happened | seconds | requests | failed | p50 ms | p99 ms | max ms | replicas that answered | remark |";
-        Self { text: format!("{head}\n|---|---|---|---|---|---|---|---|---|\n"), lost: Vec::new() }
+        Self { file, text: format!("{head}\n|---|---|---|---|---|---|---|---|---|\n"), lost: Vec::new() }
     }
 
     /// Does `action`, which may leave a remark, under load, and adds a line about it.
@@ -47,27 +49,38 @@ impl Table {
         );
         println!("{line}");
         writeln!(self.text, "{line}").unwrap();
-        fs::write(target().join("serving.md"), &self.text).unwrap();
+        fs::write(target().join(self.file), &self.text).unwrap();
         if seen.failures() > 0 {
             self.lost.push(format!("{what}: {:?}", seen.failed));
         }
+    }
+
+    /// Shows the table; removes `site` if nothing was lost.
+    async fn end(self, site: Site) {
+        println!("{}", self.text);
+        assert!(self.lost.is_empty(), "{:#?}", self.lost);
+        site.remove().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_is_lost_whatever_happens_to_replicas_and_balancers() {
-    fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/e2e")).unwrap();
+    let mut table = Table::new("serving.md");
     let site = Site::install().await;
-    let mut table = Table::new();
     promotion(&site, &mut table).await;
     restarts(&site, &mut table).await;
     deletions(&site, &mut table).await;
     evictions(&site, &mut table).await;
     scaling(&site, &mut table).await;
+    table.end(site).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_answer_while_the_store_is_away_and_a_new_one_waits_for_it() {
+    let mut table = Table::new("serving-store.md");
+    let site = Site::install().await;
     store_away(&site, &mut table).await;
-    println!("{}", table.text);
-    assert!(table.lost.is_empty(), "{:#?}", table.lost);
-    site.remove().await;
+    table.end(site).await;
 }
 
 /// A champion reaches every replica, and none is started again for it.
@@ -93,17 +106,20 @@ async fn promotion(site: &Site, table: &mut Table) {
 }
 
 async fn restarts(site: &Site, table: &mut Table) {
-    for what in ["statefulset/serve", "deployment/balance"] {
-        let before = pods(what.split('/').nth(1).unwrap()).await;
+    for (kind, name) in [("statefulset", "serve"), ("deployment", "balance")] {
+        let (what, before) = (format!("{kind}/{name}"), pods(name).await);
         let action = async {
-            kubectl(&["rollout", "restart", what]).await;
+            kubectl(&["rollout", "restart", &what]).await;
             let begin = Instant::now();
-            rollout(what).await;
-            format!("rolled out after {:.0?}", begin.elapsed())
+            rollout(&what).await;
+            // A Deployment is rolled out while the last of the old ones drain.
+            while pods(name).await.lines().any(|pod| before.contains(pod)) {
+                assert!(begin.elapsed() < Duration::from_secs(300), "the old pods stay: {before}");
+                sleep(Duration::from_millis(500)).await;
+            }
+            format!("every pod replaced after {:.0?}", begin.elapsed())
         };
         table.phase(site, &format!("rollout restart {what}"), action).await;
-        let after = pods(what.split('/').nth(1).unwrap()).await;
-        assert!(before.lines().all(|pod| !after.contains(pod)), "every pod is a new one: {before} {after}");
     }
 }
 
