@@ -5,15 +5,13 @@ use std::sync::Arc;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{
-    ClientOptions, DynObjectStore, GetResult, ObjectMeta, ObjectStoreExt, ObjectStoreScheme, RetryConfig,
-};
+use object_store::{DynObjectStore, GetResult, ObjectMeta, ObjectStoreExt, ObjectStoreScheme, RetryConfig};
 use selvedge_contract::Stop;
 use url::Url;
 
 use crate::open::CHECK;
 use crate::patience::{NoAnswer, Patience};
-use crate::{Error, Result, StoreOptions, answer, s3};
+use crate::{Error, Result, StoreOptions, answer, s3, tls};
 
 /// A folder, a bucket's prefix or a web server's folder, to be read.
 #[derive(Debug, Clone)]
@@ -110,7 +108,7 @@ impl Elsewhere {
 fn web(uri: &Url, options: &StoreOptions, retry: RetryConfig) -> Result<Arc<DynObjectStore>> {
     let client =
         HttpBuilder::new().with_url(&uri[..url::Position::BeforePath]).with_retry(retry).with_client_options(
-            ClientOptions::new()
+            tls::client_options()
                 .with_allow_http(true)
                 .with_connect_timeout(options.store_connect_timeout)
                 .with_timeout_disabled()

@@ -19,6 +19,7 @@ mod open;
 mod patience;
 mod records;
 mod s3;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::AmazonS3Builder;
-use object_store::{ClientOptions, DynObjectStore, RetryConfig};
+use object_store::{DynObjectStore, RetryConfig};
 use url::Url;
 
-use crate::{Error, Result, StoreOptions};
+use crate::{Error, Result, StoreOptions, tls};
 
 /// How long a connection may take; the address behind a name may be about to change.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ pub(crate) fn client(options: &StoreOptions, uri: &Url, retry: RetryConfig) -> R
         .with_retry(retry)
         .with_disable_bulk_delete(true)
         .with_client_options(
-            ClientOptions::new()
+            tls::client_options()
                 .with_allow_http(true)
                 .with_connect_timeout(CONNECT.min(options.store_connect_timeout).min(patience))
                 // A whole object may take long, the next piece of it may not.
