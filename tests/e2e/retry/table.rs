@@ -14,7 +14,7 @@ pub(crate) fn of(rows: &[(Scenario, Result<Outcome, String>)], time: Duration) -
     );
     for (scenario, row) in rows {
         let (template, moment, hand) = (scenario.stage.template(), scenario.moment().0, hand(scenario));
-        let candidate = scenario.candidate.unwrap_or("all four");
+        let candidate = scenario.candidate.unwrap_or("all three");
         let harm = harm(scenario.harm);
         let seen = match row {
             Ok(Outcome { end, attempts, steps, seconds }) => {

@@ -40,11 +40,6 @@ impl Door {
         Ok(door)
     }
 
-    /// Where to connect to.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// `http://<address>`.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)

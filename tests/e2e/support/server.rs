@@ -17,12 +17,6 @@ pub(crate) async fn text(path: &str) -> anyhow::Result<String> {
     kubectl(&["get", "--raw", &at(path).await?]).await
 }
 
-/// `GET <path>`, which answers JSON.
-pub(crate) async fn get(path: &str) -> anyhow::Result<Value> {
-    let answer = text(path).await?;
-    serde_json::from_str(&answer).with_context(|| format!("GET {path}: {answer}"))
-}
-
 /// `PUT <path>` with a JSON body.
 pub(crate) async fn put(path: &str, body: &Value) -> anyhow::Result<Value> {
     let answer = with_input(&["replace", "--raw", &at(path).await?, "-f", "-"], &body.to_string()).await?;

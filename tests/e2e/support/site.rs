@@ -41,7 +41,8 @@ pub(crate) struct Site {
     name: String,
     source: String,
     store: Store,
-    door: Door,
+    /// The way to the store stays open for as long as this lives.
+    _door: Door,
 }
 
 /// What a run is judged by.
@@ -66,7 +67,7 @@ impl Site {
         let store = open(&door, &format!("s3://selvedge/{name}")).await;
         let source = upload(&door, cut).await;
         println!("{name}: store s3://selvedge/{name}, source {source}");
-        Self { name, source, store, door }
+        Self { name, source, store, _door: door }
     }
 
     /// The site's name: its store's prefix, its salt, the beginning of its workflows' names, and their label.
@@ -82,16 +83,6 @@ impl Site {
     /// Its store's URI.
     pub(crate) fn uri(&self) -> String {
         format!("s3://selvedge/{}", self.name)
-    }
-
-    /// The URI of its source files.
-    pub(crate) fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// From now on its runs read another cut.
-    pub(crate) async fn change_source(&mut self, cut: Cut) {
-        self.source = upload(&self.door, cut).await;
     }
 
     /// Submits the pipeline as workflow `<site>-<name>`; `parameters` are added to those of the site.

@@ -64,10 +64,8 @@ struct TemplateRef {
 
 /// Whether a memoized node was found in its cache.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Memoization {
     pub(crate) hit: bool,
-    pub(crate) key: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -154,11 +152,6 @@ impl Node {
     /// The exit code of its main container, if it had one.
     pub(crate) fn exit_code(&self) -> Option<i32> {
         self.outputs.exit_code.as_ref()?.parse().ok()
-    }
-
-    /// From start to end, so far.
-    pub(crate) fn seconds(&self) -> u64 {
-        seconds(self.started_at, self.finished_at)
     }
 
     /// `rank dense 1 (0)`: template, candidate, rank and attempt, where it has them.

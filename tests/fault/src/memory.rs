@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Child;
 
 use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const CHUNK: usize = 4 << 20;
 /// The kernel lets a little more pass than it says.
@@ -23,6 +25,8 @@ pub(crate) fn exceed(cgroup: &Path, mut child: Option<Child>) -> anyhow::Result<
     if let Some(child) = &child {
         let path = format!("/proc/{}/oom_score_adj", child.id());
         fs::write(&path, "1000").context(path)?;
+        // It must not get ahead meanwhile: eating takes longer than a small training.
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGSTOP)?;
     }
     let mut eaten = Vec::new();
     while eaten.len() * CHUNK < limit + SLACK {
