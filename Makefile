@@ -8,10 +8,10 @@ SELVEDGE := target/debug/selvedge
 RUN := run --serve $(if $(ONCE),--once) $(if $(SEQUENTIAL),--sequential) $(if $(PORT),--port $(PORT)) \
   $(if $(STORE),--store $(STORE)) $(if $(SOURCE),--source $(SOURCE)) $(foreach p,$(PARAMETERS),-p $(p))
 
-.PHONY: help setup build run up test e2e e2e-full images images-load images-push lint format bench clean
+.PHONY: help setup build run up test e2e e2e-full images images-load images-push lint format bench bench-images clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 	@echo 'run takes ONCE=1, SEQUENTIAL=1, PORT=8080, STORE=file:///folder, SOURCE=file:///folder, PARAMETERS="seed=2 floor=0.9"'
 
 setup: ## fetches libtorch and Fashion-MNIST, once
@@ -55,6 +55,9 @@ format: ## formats the code
 
 bench: build ## every benchmark, one after the other
 	@$(CARGO) bench --workspace --profile dev --quiet --bench '*'
+
+bench-images: ## start of the light binaries in their containers, on the cluster
+	@scripts/bench-images
 
 clean: ## removes what was built and the local store; what was downloaded stays in the user's cache
 	rm -rf target .selvedge .data .libtorch

@@ -1,7 +1,6 @@
-# One static binary and the certificates that TLS needs. The context is a folder with the root file system, in which
-# /usr/local/bin/stage points to the binary.
+# One static binary, the certificates that TLS needs, and a user without rights. The context is a folder with the root
+# file system. scripts/images adds `ENTRYPOINT ["/usr/local/bin/<binary>"]`, because that form expands no argument.
 ARG BASE=scratch
 FROM ${BASE}
 COPY rootfs/ /
 USER 65532:65532
-ENTRYPOINT ["/usr/local/bin/stage"]
