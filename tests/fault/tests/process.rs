@@ -29,8 +29,10 @@ impl World {
     /// The wrapper in the pod of rank 1 of candidate `a`, with a stage that runs `script`.
     fn command(&self, script: &str) -> Command {
         let stage = self.path("train");
-        fs::write(&stage, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&stage, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        // Written by a process of its own: a file that another thread's child holds open for writing cannot be run.
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
+        let written = Command::new("/bin/sh").args(["-c", write]).arg(&stage).arg(script).status().unwrap();
+        assert!(written.success(), "{}", stage.display());
         let mut command = Command::new(env!("CARGO_BIN_EXE_fault"));
         command.arg("--cgroup").arg(self.path("cgroup")).arg(&stage).current_dir(self.0.path());
         command.env("FAULTS", self.path("faults")).env("FAULT_WORKFLOW", "w");
