@@ -80,7 +80,7 @@ async fn rights_taken_later_are_an_error_that_names_the_config_map_until_they_ar
     assert!(said.iter().any(named), "{said:#?}");
     println!("it said: {}", said.iter().find(|message| named(message)).unwrap());
     drop(taken);
-    argo::retry(&second).await.unwrap();
+    argo::retry_errors(&second).await.unwrap();
     let done = site.succeeded(&second, LIMIT).await;
     assert_eq!(hits(&done).0, 2);
     assert_eq!(site.digests(&done).await, site.digests(&first).await);

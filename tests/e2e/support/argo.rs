@@ -34,6 +34,13 @@ pub(crate) async fn retry(name: &str) -> anyhow::Result<()> {
     argo(&["retry", name, "-o", "name"]).await.map(drop)
 }
 
+/// `argo retry` of what Argo itself could not begin: such a node has no pod, and a plain retry would keep it as it is.
+pub(crate) async fn retry_errors(name: &str) -> anyhow::Result<()> {
+    let errors = format!("phase=Error,name!={name}");
+    let arguments = ["retry", name, "--restart-successful", "--node-field-selector", &errors, "-o", "name"];
+    argo(&arguments).await.map(drop)
+}
+
 /// `argo stop`: no new pods, SIGTERM to those that run.
 pub(crate) async fn stop(name: &str) -> anyhow::Result<()> {
     argo(&["stop", name]).await.map(drop)
