@@ -11,7 +11,7 @@ mod table;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::support::faults;
@@ -38,9 +38,7 @@ async fn every_stage_survives_every_harm() {
 async fn matrix(name: &str, scenarios: &[Scenario]) {
     let start = Instant::now();
     faults::install().await;
-    let undisturbed = Arc::new(undisturbed().await);
-    println!("undisturbed: {undisturbed:?} after {:?}", start.elapsed());
-    let rows = in_flight(scenarios, &undisturbed).await;
+    let rows = in_flight(scenarios).await;
     let table = table::of(&rows, start.elapsed());
     println!("{table}");
     std::fs::write(crate::support::results().join(format!("{name}.md")), &table).unwrap();
@@ -49,11 +47,16 @@ async fn matrix(name: &str, scenarios: &[Scenario]) {
     assert!(wrong.is_empty(), "{} of {} rows failed: {wrong:#?}", wrong.len(), rows.len());
 }
 
-/// What every row is compared with. A candidate's model does not depend on the others beside it, the champion does.
-async fn undisturbed() -> Digests {
-    let (families, patient) = tokio::join!(undisturbed_run(FAMILIES), undisturbed_run(PATIENT));
-    let models = families.models.into_iter().chain(patient.models).collect();
-    Digests { models, ..families }
+/// What every row is compared with, made once while the first rows are played. A candidate's model does not depend on
+/// the others beside it, the champion does.
+async fn undisturbed() -> &'static Digests {
+    static DIGESTS: OnceCell<Digests> = OnceCell::const_new();
+    let make = || async {
+        let (families, patient) = tokio::join!(undisturbed_run(FAMILIES), undisturbed_run(PATIENT));
+        let models = families.models.into_iter().chain(patient.models).collect();
+        Digests { models, ..families }
+    };
+    DIGESTS.get_or_init(make).await
 }
 
 async fn undisturbed_run(candidates: &str) -> Digests {
@@ -64,18 +67,16 @@ async fn undisturbed_run(candidates: &str) -> Digests {
 }
 
 /// Plays all scenarios, a few at once; the rows are in their order.
-async fn in_flight(
-    scenarios: &[Scenario],
-    undisturbed: &Arc<Digests>,
-) -> Vec<(Scenario, Result<Outcome, String>)> {
+async fn in_flight(scenarios: &[Scenario]) -> Vec<(Scenario, Result<Outcome, String>)> {
     let seats = Arc::new(Semaphore::new(AT_ONCE));
+    tokio::spawn(undisturbed());
     let mut playing = JoinSet::new();
     for (number, scenario) in scenarios.iter().copied().enumerate() {
-        let (seats, undisturbed) = (seats.clone(), undisturbed.clone());
+        let seats = seats.clone();
         playing.spawn(async move {
             let _seat = seats.acquire().await;
             // A row that panics must not take the others with it.
-            let row = tokio::spawn(async move { play(number, &scenario, &undisturbed).await }).await;
+            let row = tokio::spawn(async move { play(number, &scenario).await }).await;
             (number, scenario, row.map_err(panic_text))
         });
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use selvedge_plan::TrainResult;
 use tokio::time::{Instant, sleep};
 
-use super::LIMIT;
 use super::scenario::{Hand, Harm, Scenario, Stage};
+use super::{LIMIT, undisturbed};
 use crate::support::site::{Digests, Site};
 use crate::support::workflow::{Node, Workflow};
 use crate::support::{argo, faults, kubectl, server};
@@ -23,8 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) seconds: u64,
 }
 
-/// Plays `scenario` and compares what came of it with `undisturbed`.
-pub(crate) async fn play(number: usize, scenario: &Scenario, undisturbed: &Digests) -> Outcome {
+/// Plays `scenario` and compares what came of it with an undisturbed run.
+pub(crate) async fn play(number: usize, scenario: &Scenario) -> Outcome {
     let start = Instant::now();
     let site = Site::new(&format!("retry-{number}")).await;
     faults::set(&site.workflow("run"), &scenario.entries()).await;
@@ -37,12 +37,13 @@ pub(crate) async fn play(number: usize, scenario: &Scenario, undisturbed: &Diges
         retry(&workflow, scenario.hand).await;
     }
     let done = site.succeeded(&workflow, LIMIT).await;
-    compare(&site, &done, scenario, undisturbed).await;
+    let seconds = start.elapsed().as_secs();
+    compare(&site, &done, scenario, undisturbed().await).await;
     let steps = steps(&site, &done, scenario).await;
     // A retry by hand removes the attempts before it.
     let earlier = if scenario.harm.needs_a_hand() { of(&before, scenario).count() } else { 0 };
     let attempts = of(&done, scenario).count() + earlier;
-    Outcome { end, attempts, steps, seconds: start.elapsed().as_secs() }
+    Outcome { end, attempts, steps, seconds }
 }
 
 async fn retry(workflow: &str, hand: Hand) {
