@@ -3,7 +3,8 @@
 /// Makes the calling thread, and those that it starts, yield to others the more the more work is before it.
 ///
 /// Each doubling of the work costs 3.5 steps of niceness: with the default recipes dense gets 4, resnet 12 and cnn 18, which
-/// is a processor share of about 23 : 4 : 1. The time to the first model is then near that of the cheapest gang alone. On machines of their own gangs are not slowed at all.
+/// is a processor share of about 23 : 4 : 1. The time to the first model is then near that of the cheapest gang alone. On
+/// machines of their own gangs are not slowed at all.
 pub(crate) fn raise(multiply_adds: f64) {
     let wanted = wanted(multiply_adds);
     // SAFETY: both calls only take numbers; 0 is the calling thread.
