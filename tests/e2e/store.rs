@@ -2,7 +2,6 @@
 
 mod away;
 
-use std::path::Path;
 use std::time::Duration;
 
 use away::Away;
@@ -11,9 +10,9 @@ use selvedge_contract::failure::one_line;
 use selvedge_store::{Created, Digest, Error, Store, StoreOptions};
 use tokio::time::{Instant, sleep};
 
+use crate::support::argo;
 use crate::support::door::Door;
-use crate::support::site::Site;
-use crate::support::{argo, kubectl};
+use crate::support::site::{Site, options};
 
 /// Trains for as long as it takes to take the store away.
 const LONG: &str = r#"[{"name": "dense", "family": "dense", "settings": {"epochs": 60, "micro-batch": 8}}]"#;
@@ -21,17 +20,6 @@ const LONG: &str = r#"[{"name": "dense", "family": "dense", "settings": {"epochs
 /// What a store consists of, and something else.
 const FOLDERS: [&str; 9] =
     ["blobs", "results", "sources", "models", "cards", "gangs", "runs", "champions", "other"];
-
-/// How to open `uri` with the keys of Secret `identity`.
-async fn options(door: &Door, identity: &str, uri: &str) -> StoreOptions {
-    StoreOptions {
-        store: uri.parse().unwrap(),
-        store_endpoint: door.url(),
-        store_access_key: kubectl::secret(identity, "access-key").await.unwrap(),
-        store_secret_key: kubectl::secret(identity, "secret-key").await.unwrap().as_str().into(),
-        ..StoreOptions::folder(Path::new("/")).unwrap()
-    }
-}
 
 fn code(error: Error) -> ExitCode {
     ExitCode::of(&error.into())

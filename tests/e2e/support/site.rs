@@ -8,7 +8,6 @@ use selvedge_plan::{Plan, Run, TrainResult, key};
 use selvedge_registry::champion;
 use selvedge_store::{Digest, Store, StoreOptions};
 use selvedge_tests::cut::{self, Labels};
-use url::Url;
 
 use super::door::Door;
 use super::workflow::Workflow;
@@ -198,18 +197,20 @@ impl Drop for Site {
     }
 }
 
+/// How to open `uri` with the keys of Secret `identity`.
+pub(crate) async fn options(door: &Door, identity: &str, uri: &str) -> StoreOptions {
+    StoreOptions {
+        store: uri.parse().unwrap(),
+        store_endpoint: door.url(),
+        store_access_key: kubectl::secret(identity, "access-key").await.unwrap(),
+        store_secret_key: kubectl::secret(identity, "secret-key").await.unwrap().as_str().into(),
+        ..StoreOptions::folder(Path::new("/")).unwrap()
+    }
+}
+
 /// A store with MinIO's own rights: tests damage and delete, which no identity of the pipeline may.
 async fn open(door: &Door, uri: &str) -> Store {
-    let access_key = kubectl::secret("minio-root", "access-key").await.unwrap();
-    let secret_key = kubectl::secret("minio-root", "secret-key").await.unwrap();
-    let options = StoreOptions {
-        store: Url::parse(uri).unwrap(),
-        store_endpoint: door.url(),
-        store_access_key: access_key,
-        store_secret_key: secret_key.as_str().into(),
-        ..StoreOptions::folder(Path::new("/")).unwrap()
-    };
-    Store::open(&options).await.unwrap()
+    Store::open(&options(door, "minio-root", uri).await).await.unwrap()
 }
 
 /// Puts a cut where pipelines can read it, once for all tests.
