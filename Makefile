@@ -30,20 +30,20 @@ up: build ## three replicas and the balancer on what the store holds
 test: build ## all tests
 	@CARGO='$(CARGO)' scripts/test
 
-e2e: build ## tests on a real cluster: KUBECONFIG's, or one started here; TEST=name picks
-	@CARGO='$(CARGO)' scripts/e2e
+e2e: build ## tests on a real cluster: KUBECONFIG's, or one started here; TEST=name picks, REGISTRY=… is for one elsewhere
+	@CARGO='$(CARGO)' REGISTRY='$(REGISTRY)' TEST='$(TEST)' scripts/e2e
 
 e2e-full: build ## the same with the long ones: the whole Retry matrix
-	@CARGO='$(CARGO)' FULL=1 scripts/e2e
+	@CARGO='$(CARGO)' REGISTRY='$(REGISTRY)' TEST='$(TEST)' FULL=1 scripts/e2e
 
 images: build ## container images, by docker or buildah; NAMES="train balance" picks
-	@CARGO='$(CARGO)' scripts/images build $(NAMES)
+	@CARGO='$(CARGO)' scripts/images/build $(NAMES)
 
-images-load: ## gives them to the cluster that runs here: scripts/cluster, kind or k3d
-	@scripts/images load $(NAMES)
+images-load: ## gives them to the cluster of KUBECONFIG: kind, k3d or scripts/cluster
+	@scripts/images/load $(NAMES)
 
 images-push: ## gives them to a registry: REGISTRY=registry.example.org/team
-	@REGISTRY='$(REGISTRY)' scripts/images push $(NAMES)
+	@REGISTRY='$(REGISTRY)' scripts/images/push $(NAMES)
 
 lint: setup ## formatting, clippy, YAML
 	@$(CARGO) fmt --all --check

@@ -1,5 +1,5 @@
 # libtorch in a layer that train, evaluate and serve share, and one binary. The context is a folder with libtorch's
-# libraries and with the root file system. scripts/images adds `ENTRYPOINT ["/usr/local/bin/<binary>"]`, because that
+# libraries and with the root file system. scripts/images/build adds `ENTRYPOINT ["/usr/local/bin/<binary>"]`, because that
 # form expands no argument. The base needs libstdc++ and glibc, not older than that of the machine that compiled.
 ARG BASE=docker.io/library/debian:12-slim
 FROM ${BASE}
