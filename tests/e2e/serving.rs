@@ -7,34 +7,42 @@ use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use load::{Load, Seen};
+use load::Load;
+use selvedge_load::Seen;
 use site::{Site, kubectl, rollout, target, try_kubectl};
 use tokio::time::sleep;
 
 /// What every phase did to the requests that came meanwhile.
 struct Table {
     file: &'static str,
+    load: Load,
     text: String,
     lost: Vec<String>,
 }
 
 impl Table {
-    fn new(file: &'static str) -> Self {
-        fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/e2e")).unwrap();
+    async fn new(file: &'static str, site: &Site) -> Self {
         let head = "| what happened | seconds | requests | failed | p50 ms | p99 ms | max ms | replicas that answered | remark |";
-        Self { file, text: format!("{head}\n|---|---|---|---|---|---|---|---|---|\n"), lost: Vec::new() }
+        let load = Load::start(site.pixels()).await;
+        Self {
+            file,
+            load,
+            text: format!("{head}\n|---|---|---|---|---|---|---|---|---|\n"),
+            lost: Vec::new(),
+        }
     }
 
     /// Does `action`, which may leave a remark, under load, and adds a line about it.
-    async fn phase(&mut self, site: &Site, what: &str, action: impl Future<Output = String>) -> Seen {
+    async fn phase(&mut self, what: &str, action: impl Future<Output = String>) -> Seen {
+        self.lost("between two phases", &self.load.take().await);
         println!("serving: {what}");
-        let (load, begin) = (Load::start(&site.url, &site.record), Instant::now());
+        let begin = Instant::now();
         sleep(Duration::from_secs(2)).await;
         let remark = action.await;
-        println!("  {remark}; {} failed so far", load.failed());
+        println!("  {remark}; {} failed so far", self.load.failed());
         sleep(Duration::from_secs(3)).await;
-        let (seconds, seen) = (begin.elapsed().as_secs(), load.stop().await);
-        self.add(what, seconds, &seen, &remark);
+        let seen = self.load.take().await;
+        self.add(what, begin.elapsed().as_secs(), &seen, &remark);
         seen
     }
 
@@ -50,14 +58,22 @@ impl Table {
         println!("{line}");
         writeln!(self.text, "{line}").unwrap();
         fs::write(target().join(self.file), &self.text).unwrap();
+        self.lost(what, seen);
+    }
+
+    fn lost(&mut self, when: &str, seen: &Seen) {
         if seen.failures() > 0 {
-            self.lost.push(format!("{what}: {:?}", seen.failed));
+            self.lost.push(format!("{when}: {:?}", seen.failed));
         }
     }
 
     /// Shows the table; removes `site` if nothing was lost.
-    async fn end(self, site: Site) {
+    async fn end(mut self, site: Site) {
         println!("{}", self.text);
+        let rest = self.load.end().await;
+        if rest.failures() > 0 {
+            self.lost.push(format!("at the end: {:?}", rest.failed));
+        }
         assert!(self.lost.is_empty(), "{:#?}", self.lost);
         site.remove().await;
     }
@@ -65,10 +81,10 @@ impl Table {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_is_lost_whatever_happens_to_replicas_and_balancers() {
-    let mut table = Table::new("serving.md");
     let site = Site::install().await;
+    let mut table = Table::new("serving.md", &site).await;
     promotion(&site, &mut table).await;
-    restarts(&site, &mut table).await;
+    restarts(&mut table).await;
     deletions(&site, &mut table).await;
     evictions(&site, &mut table).await;
     scaling(&site, &mut table).await;
@@ -77,8 +93,8 @@ async fn no_request_is_lost_whatever_happens_to_replicas_and_balancers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_answer_while_the_store_is_away_and_a_new_one_waits_for_it() {
-    let mut table = Table::new("serving-store.md");
     let site = Site::install().await;
+    let mut table = Table::new("serving-store.md", &site).await;
     store_away(&site, &mut table).await;
     table.end(site).await;
 }
@@ -90,7 +106,7 @@ async fn promotion(site: &Site, table: &mut Table) {
         selvedge_registry::champion::log(&site.store, site::NAME).newest().await.unwrap().unwrap();
     let next = newest.generation + 1;
     let seen = table
-        .phase(site, "promotion", async {
+        .phase("promotion", async {
             site.promote(next, 1).await;
             let all = |shown: &[site::Listed]| {
                 shown.len() == 3 && shown.iter().all(|one| one.ready && one.generation == Some(next))
@@ -105,7 +121,7 @@ async fn promotion(site: &Site, table: &mut Table) {
     assert_eq!(seen.models.len(), 2, "both models answered");
 }
 
-async fn restarts(site: &Site, table: &mut Table) {
+async fn restarts(table: &mut Table) {
     for (kind, name) in [("statefulset", "serve"), ("deployment", "balance")] {
         let (what, before) = (format!("{kind}/{name}"), pods(name).await);
         let action = async {
@@ -119,7 +135,7 @@ async fn restarts(site: &Site, table: &mut Table) {
             }
             format!("every pod replaced after {:.0?}", begin.elapsed())
         };
-        table.phase(site, &format!("rollout restart {what}"), action).await;
+        table.phase(&format!("rollout restart {what}"), action).await;
     }
 }
 
@@ -130,14 +146,14 @@ async fn deletions(site: &Site, table: &mut Table) {
         settled(site, 3).await;
         "as it drains".to_owned()
     };
-    table.phase(site, "a replica deleted", action).await;
+    table.phase("a replica deleted", action).await;
     let action = async {
         let pod = pods("balance").await.split_whitespace().next().unwrap().to_owned();
         kubectl(&["delete", "pod", &pod]).await;
         rollout("deployment/balance").await;
         "as it drains".to_owned()
     };
-    table.phase(site, "a balancer deleted", action).await;
+    table.phase("a balancer deleted", action).await;
     for (what, how) in [
         ("a replica deleted every 10 s for a minute", &["--wait=false"][..]),
         ("a replica killed every 10 s for a minute", &["--force", "--grace-period=0", "--wait=false"]),
@@ -150,7 +166,7 @@ async fn deletions(site: &Site, table: &mut Table) {
             }
             "serve-0, 1, 2, 0, 1, 2".to_owned()
         };
-        table.phase(site, what, action).await;
+        table.phase(what, action).await;
         settled(site, 3).await;
     }
 }
@@ -169,7 +185,7 @@ async fn evictions(site: &Site, table: &mut Table) {
         }
         format!("the second was refused for {:.0?}, until the first was back", begin.elapsed())
     };
-    table.phase(site, "two replicas evicted", action).await;
+    table.phase("two replicas evicted", action).await;
     settled(site, 3).await;
 }
 
@@ -183,7 +199,7 @@ async fn scaling(site: &Site, table: &mut Table) {
             let took = settled(site, to).await;
             format!("balancers know after {took:.0?}")
         };
-        let seen = table.phase(site, &format!("{from} → {to} replicas"), action).await;
+        let seen = table.phase(&format!("{from} → {to} replicas"), action).await;
         assert!(seen.replicas.len() >= to.min(from), "{:?}", seen.replicas);
         if to == 5 {
             site.apply_again().await;
@@ -210,7 +226,7 @@ async fn store_away(site: &Site, table: &mut Table) {
         let took = settled(site, 3).await;
         format!("a replica started meanwhile waited, and served {took:.0?} after the store was back")
     };
-    table.phase(site, "store away for 60 s", action).await;
+    table.phase("store away for 60 s", action).await;
     let restarts = ["get", "pod", "serve-2", "-o", "jsonpath={.status.containerStatuses[0].restartCount}"];
     assert_eq!(kubectl(&restarts).await, "0");
 }

@@ -11,6 +11,8 @@ use selvedge_tests::selvedge;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::support::door::Door;
+
 pub(crate) const NAMESPACE: &str = "selvedge-serving";
 pub(crate) const NAME: &str = "fashion-mnist";
 const PREFIX: &str = "s3://selvedge/serving";
@@ -21,13 +23,11 @@ const CANDIDATES: &str = r#"candidates=[
 
 /// An installation that is removed with [`Site::remove`].
 pub(crate) struct Site {
-    /// Of the balancer's Service.
-    pub(crate) url: String,
-    /// A record to ask about.
-    pub(crate) record: Vec<u8>,
     pub(crate) models: Vec<ModelIdentity>,
     pub(crate) store: Store,
-    http: selvedge_web::Client,
+    balancer: Door,
+    /// The way to the store stays open for as long as this lives.
+    _minio: Door,
 }
 
 impl Site {
@@ -37,20 +37,25 @@ impl Site {
         kubectl(&["apply", "-k", overlay("store", STORE).to_str().unwrap()]).await;
         rollout("statefulset/minio").await;
         kubectl(&["wait", "--for=condition=complete", "job/minio-setup", "--timeout=180s"]).await;
-        let store = store().await;
-        let (models, record) = models(&store).await;
+        let minio = Door::to(NAMESPACE, "service/minio", 9000).await.unwrap();
+        let store = store(&minio).await;
+        let models = models(&store).await;
         kubectl(&["apply", "-k", overlay("serving", &serving()).to_str().unwrap()]).await;
-        let url = format!("http://{}", address("balance").await);
-        let http = selvedge_web::Client::new(Duration::from_secs(1));
-        let site = Self { url, record, models, store, http };
+        rollout("deployment/balance").await;
+        let balancer = Door::to(NAMESPACE, "service/balance", 80).await.unwrap();
+        let site = Self { models, store, balancer, _minio: minio };
         let newest = champion::log(&site.store, NAME).newest().await.unwrap();
         let generation = newest.map_or(0, |(generation, _)| generation) + 1;
         site.promote(generation, 0).await;
         site.eventually("three replicas serve", |shown| shown.iter().filter(|one| one.ready).count() == 3)
             .await;
         rollout("statefulset/serve").await;
-        rollout("deployment/balance").await;
         site
+    }
+
+    /// Bytes of a record.
+    pub(crate) fn pixels(&self) -> usize {
+        self.models[0].input.iter().product()
     }
 
     /// The files that install serving, for applying them again.
@@ -89,7 +94,7 @@ impl Site {
 
     /// What one of the balancers says; none where it cannot be asked.
     async fn replicas(&self) -> Option<Vec<Listed>> {
-        let url = format!("{}/v1/replicas", self.url);
+        let url = format!("{}/v1/replicas", self.balancer.url());
         // A client of its own: another connection may reach another balancer.
         let http = selvedge_web::Client::new(Duration::from_secs(1));
         let listed: Value = http.get_json(&url, Duration::from_secs(3)).await.ok()?;
@@ -98,8 +103,9 @@ impl Site {
 
     /// A pod's own answer on `/readyz`, asked at its address.
     pub(crate) async fn readyz(&self, pod: &str) -> Option<Value> {
-        let ip = kubectl(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"]).await;
-        let answer = self.http.get(&format!("http://{ip}:8000/readyz"), Duration::from_secs(3)).await.ok()?;
+        let door = Door::to(NAMESPACE, &format!("pod/{pod}"), 8000).await.ok()?;
+        let http = selvedge_web::Client::new(Duration::from_secs(1));
+        let answer = http.get(&format!("{}/readyz", door.url()), Duration::from_secs(3)).await.ok()?;
         serde_json::from_slice(&answer.body).ok()
     }
 
@@ -117,11 +123,11 @@ pub(crate) struct Listed {
     pub(crate) generation: Option<u64>,
 }
 
-const STORE: &str = "resources: [../../../../workflows/quickstart]\n";
+const STORE: &str = "resources: [../../installation/quickstart]\n";
 
 fn serving() -> String {
     format!(
-        "resources: [../../../../workflows]
+        "resources: [../../installation/workflows]
 patches:
 - patch: |-
     apiVersion: apps/v1
@@ -157,11 +163,10 @@ async fn namespace() {
 }
 
 /// The store as its owner, from outside of the cluster.
-async fn store() -> Store {
-    let endpoint = format!("http://{}:9000", address("minio").await);
+async fn store(minio: &Door) -> Store {
     let mut options = StoreOptions::folder(Path::new("/")).unwrap();
     options.store = PREFIX.parse().unwrap();
-    options.store_endpoint = endpoint;
+    options.store_endpoint = minio.url();
     options.store_access_key = secret("access-key").await;
     options.store_secret_key = secret("secret-key").await.as_str().into();
     Store::open(&options).await.unwrap()
@@ -172,8 +177,8 @@ async fn secret(key: &str) -> String {
     kubectl(&["get", "secret", "minio-root", "-o", &template]).await
 }
 
-/// Trains two small models on this machine, puts them into `store`, and takes a record of the data beside them.
-async fn models(store: &Store) -> (Vec<ModelIdentity>, Vec<u8>) {
+/// Trains two small models on this machine, and puts them into `store`.
+async fn models(store: &Store) -> Vec<ModelIdentity> {
     let folder = tempfile::tempdir().unwrap();
     cut::write(&folder.path().join("data"), 2_000, 500, Labels::True);
     let uri = |name: &str| format!("file://{}", folder.path().join(name).display());
@@ -192,17 +197,18 @@ async fn models(store: &Store) -> (Vec<ModelIdentity>, Vec<u8>) {
         models.push(identity);
     }
     assert_eq!(models.len(), 2);
-    let pixels = models[0].input.iter().product();
-    (models, (0..pixels).map(|pixel: usize| (pixel % 251) as u8).collect())
-}
-
-/// The address of a Service, which this machine reaches.
-async fn address(service: &str) -> String {
-    kubectl(&["get", "service", service, "-o", "jsonpath={.spec.clusterIP}"]).await
+    models
 }
 
 pub(crate) async fn rollout(what: &str) {
     kubectl(&["rollout", "status", what, "--timeout=300s"]).await;
+}
+
+/// Creates what `manifest` describes.
+pub(crate) async fn apply(manifest: &Value) {
+    let file = target().join("serving/manifest.json");
+    fs::write(&file, manifest.to_string()).unwrap();
+    kubectl(&["apply", "-f", file.to_str().unwrap()]).await;
 }
 
 /// Standard output of `kubectl`, which has to succeed.
