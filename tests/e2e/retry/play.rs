@@ -11,6 +11,9 @@ use crate::support::site::{Digests, Site};
 use crate::support::workflow::{Node, Workflow};
 use crate::support::{argo, faults, kubectl, server};
 
+/// A pod that is deleted in the first ten seconds of its node Argo makes again without a word, as the same attempt.
+const YOUNG: Duration = Duration::from_secs(11);
+
 /// What was seen.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
@@ -75,9 +78,13 @@ async fn harmed(site: &Site, workflow: &str, scenario: &Scenario) -> String {
             ended(&seen, scenario, lost)
         }
         Harm::Stopped | Harm::Terminated => {
-            let trains =
-                |workflow: &Workflow| of(workflow, scenario).any(|node| is_past(&node.progress, 200));
-            site.wait(workflow, LIMIT, trains).await;
+            if scenario.stage == Stage::Rank {
+                let trains =
+                    |workflow: &Workflow| of(workflow, scenario).any(|node| is_past(&node.progress, 200));
+                site.wait(workflow, LIMIT, trains).await;
+            } else {
+                hanging(site, workflow, scenario).await;
+            }
             let stopping = Instant::now();
             match scenario.harm {
                 Harm::Stopped => argo::stop(workflow).await.unwrap(),
@@ -92,19 +99,25 @@ async fn harmed(site: &Site, workflow: &str, scenario: &Scenario) -> String {
 
 /// Deletes the pod that hangs, as a lost node would, and waits until Argo has seen it.
 async fn take_away(site: &Site, workflow: &str, scenario: &Scenario) -> Workflow {
+    let pod = hanging(site, workflow, scenario).await;
+    sleep(YOUNG).await;
+    kubectl::take_away(&pod).await.unwrap();
+    site.wait(workflow, LIMIT, |workflow| of(workflow, scenario).any(lost)).await
+}
+
+/// Waits until the harmed pod hangs; its name.
+async fn hanging(site: &Site, workflow: &str, scenario: &Scenario) -> String {
     let end = Instant::now() + LIMIT;
-    let pod = loop {
+    loop {
         let runs = |node: &Node| node.phase == "Running" && is_harmed(node, scenario);
         let seen = site.wait(workflow, LIMIT, |workflow| workflow.pods().any(runs)).await;
         let pod = seen.pods().find(|node| runs(node)).map(|node| seen.pod_of(node)).unwrap();
         if faults::hangs(&pod).await {
-            break pod;
+            return pod;
         }
         assert!(Instant::now() < end, "pod {pod} does not hang");
         sleep(Duration::from_secs(1)).await;
-    };
-    kubectl::take_away(&pod).await.unwrap();
-    site.wait(workflow, LIMIT, |workflow| of(workflow, scenario).any(lost)).await
+    }
 }
 
 fn lost(node: &Node) -> bool {

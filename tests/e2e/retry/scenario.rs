@@ -7,9 +7,11 @@ pub(crate) const FAMILIES: &str = r#"[
     {"name": "cnn", "family": "cnn", "settings": {"epochs": 3, "micro-batch": 8}},
     {"name": "dense", "family": "dense", "settings": {"epochs": 3, "micro-batch": 8}},
     {"name": "resnet", "family": "resnet", "settings": {"epochs": 3, "micro-batch": 8}}]"#;
-/// One that trains for long enough to be stopped: SIGTERM comes up to 15 seconds after `argo stop`.
-pub(crate) const PATIENT: &str =
-    r#"[{"name": "patient", "family": "dense", "settings": {"epochs": 150, "micro-batch": 8}}]"#;
+/// Those that train for long enough to be stopped: SIGTERM comes up to 15 seconds after `argo stop`.
+pub(crate) const PATIENT: &str = r#"[
+    {"name": "patient-cnn", "family": "cnn", "settings": {"epochs": 40, "micro-batch": 8}},
+    {"name": "patient-dense", "family": "dense", "settings": {"epochs": 150, "micro-batch": 8}},
+    {"name": "patient-resnet", "family": "resnet", "settings": {"epochs": 40, "micro-batch": 8}}]"#;
 
 /// One row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl Scenario {
     /// The worst moment: a rank past its first checkpoint, everybody else when all is done and nobody knows.
     pub(crate) fn moment(&self) -> (&'static str, Value) {
         match (self.stage, self.harm) {
-            (_, Harm::Stopped | Harm::Terminated) => ("in the middle", Value::Null),
+            (Stage::Rank, Harm::Stopped | Harm::Terminated) => ("in the middle", Value::Null),
             (Stage::Rank, _) if self.candidate.is_none() => ("at the start", json!("start")),
             (Stage::Rank, _) => ("in the middle", json!({"progress": 30})),
             (_, Harm::Memory) => ("at the start", json!("start")),
@@ -134,9 +136,9 @@ impl Scenario {
         let fault = match self.harm {
             Harm::Failed => "fail",
             Harm::Killed => "kill",
-            Harm::Deleted => "hang",
+            Harm::Stopped | Harm::Terminated if self.stage == Stage::Rank => return json!([]),
+            Harm::Deleted | Harm::Stopped | Harm::Terminated => "hang",
             Harm::Memory => "memory",
-            Harm::Stopped | Harm::Terminated => return json!([]),
         };
         let mut entry = json!({"stage": self.stage.command(), "fault": fault, "moment": self.moment().1});
         if self.stage == Stage::Rank {
@@ -151,8 +153,11 @@ impl Scenario {
 pub(crate) fn all() -> Vec<Scenario> {
     let mut rows = Vec::new();
     for stage in Stage::ALL {
-        let families: &[_] = if stage == Stage::Rank { &["cnn", "dense", "resnet"] } else { &["dense"] };
-        for candidate in families {
+        let (candidates, patient): (&[_], &[_]) = match stage {
+            Stage::Rank => (&["cnn", "dense", "resnet"], &["patient-cnn", "patient-dense", "patient-resnet"]),
+            _ => (&["dense"], &["dense"]),
+        };
+        for candidate in candidates {
             for harm in [Harm::Failed, Harm::Killed, Harm::Deleted] {
                 rows.push((stage, harm, Some(*candidate)));
             }
@@ -160,19 +165,18 @@ pub(crate) fn all() -> Vec<Scenario> {
                 rows.push((stage, Harm::Memory, Some(*candidate)));
             }
         }
+        for candidate in patient {
+            rows.extend([Harm::Stopped, Harm::Terminated].map(|harm| (stage, harm, Some(*candidate))));
+        }
     }
-    rows.extend([
-        (Stage::Rank, Harm::Stopped, Some("patient")),
-        (Stage::Rank, Harm::Terminated, Some("patient")),
-        (Stage::Rank, Harm::Failed, None),
-    ]);
+    rows.push((Stage::Rank, Harm::Failed, None));
     with_hands(&rows)
 }
 
 /// One row of each kind.
 pub(crate) fn subset() -> Vec<Scenario> {
     with_hands(&[
-        (Stage::Rank, Harm::Stopped, Some("patient")),
+        (Stage::Rank, Harm::Stopped, Some("patient-dense")),
         (Stage::Rank, Harm::Failed, None),
         (Stage::Rank, Harm::Deleted, Some("cnn")),
         (Stage::Rank, Harm::Memory, Some("dense")),
