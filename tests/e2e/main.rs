@@ -11,6 +11,7 @@ mod images;
 mod memo;
 mod retry;
 mod same;
+mod schedule;
 mod serving;
 mod shown;
 mod store;

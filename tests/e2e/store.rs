@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::argo;
 use crate::support::door::Door;
-use crate::support::site::{Site, options};
+use crate::support::kubectl::NAMESPACE;
+use crate::support::site::{DENSE, Site, options};
 
 /// Trains for as long as it takes to take the store away.
 const LONG: &str = r#"[{"name": "dense", "family": "dense", "settings": {"epochs": 60, "micro-batch": 8}}]"#;
@@ -28,7 +29,7 @@ fn code(error: Error) -> ExitCode {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_writes_what_is_its_own_and_nothing_else() {
     let site = Site::new("rights").await;
-    let door = Door::to("minio", 9000).await.unwrap();
+    let door = Door::to(NAMESPACE, "service/minio", 9000).await.unwrap();
     let own = [
         ("selvedge-trainer", &["blobs", "results", "sources", "models", "cards", "gangs", "runs"][..]),
         ("selvedge-promoter", &["champions", "blobs", "runs"]),
@@ -67,7 +68,7 @@ async fn an_identity_writes_what_is_its_own_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_configuration_and_says_what_to_mend() {
-    let door = Door::to("minio", 9000).await.unwrap();
+    let door = Door::to(NAMESPACE, "service/minio", 9000).await.unwrap();
     let right = options(&door, "selvedge-trainer", "s3://selvedge").await;
     let root = options(&door, "minio-root", "s3://no-such-bucket").await;
     let cases = [
@@ -128,8 +129,9 @@ async fn objects_of_every_size_come_back_as_they_were_and_long_lists_are_whole()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gang_rides_out_a_minute_without_minio_and_a_stop_is_obeyed_meanwhile() {
-    let (riding, stopped) = (Site::new("away").await, Site::new("stop").await);
+async fn a_gang_and_a_run_that_begins_ride_out_a_minute_without_minio_and_a_stop_is_obeyed_meanwhile() {
+    let (riding, stopped, late) =
+        (Site::new("away").await, Site::new("stop").await, Site::new("begin").await);
     let run = riding.submit("run", &[("candidates", LONG)]).await;
     let other = stopped.submit("run", &[("candidates", LONG)]).await;
     trains(&riding).await;
@@ -137,6 +139,7 @@ async fn a_gang_rides_out_a_minute_without_minio_and_a_stop_is_obeyed_meanwhile(
 
     let begin = Instant::now();
     let away = Away::begin().await;
+    let begun = late.submit("run", &[("candidates", DENSE)]).await;
     argo::stop(&other).await.unwrap();
     let over = stopped.wait(&other, Duration::from_secs(50), |workflow| workflow.is_over()).await;
     println!("  stopped after {:?}", begin.elapsed());
@@ -147,6 +150,10 @@ async fn a_gang_rides_out_a_minute_without_minio_and_a_stop_is_obeyed_meanwhile(
 
     let done = riding.succeeded(&run, Duration::from_secs(300)).await;
     assert_eq!(done.of("rank").count(), 3, "no rank needed another attempt");
+    let begun = late.succeeded(&begun, Duration::from_secs(300)).await;
+    let attempts: Vec<_> = begun.of("source").map(|node| (node.exit_code(), node.message.clone())).collect();
+    println!("  a run that began meanwhile: {} s, its first stage {attempts:#?}", begun.seconds());
+    assert_eq!(attempts.first().unwrap().0, Some(75), "{attempts:#?}");
     let calm = Site::new("calm").await;
     let run = calm.submit("run", &[("candidates", LONG)]).await;
     let undisturbed = calm.succeeded(&run, Duration::from_secs(300)).await;

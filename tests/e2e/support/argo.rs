@@ -1,5 +1,7 @@
 //! What a person does with the `argo` command.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 
 use super::kubectl::NAMESPACE;
@@ -15,7 +17,7 @@ pub(crate) async fn submit(
     template: &str,
     name: &str,
     label: &str,
-    parameters: &[(&str, &str)],
+    parameters: &BTreeMap<String, String>,
 ) -> anyhow::Result<Workflow> {
     let from = format!("workflowtemplate/{template}");
     let pairs: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -49,6 +51,11 @@ pub(crate) async fn stop(name: &str) -> anyhow::Result<()> {
 /// `argo terminate`: the same at once.
 pub(crate) async fn terminate(name: &str) -> anyhow::Result<()> {
     argo(&["terminate", name]).await.map(drop)
+}
+
+/// `argo cron resume`: from now on the schedule holds.
+pub(crate) async fn resume(cron_workflow: &str) -> anyhow::Result<()> {
+    argo(&["cron", "resume", cron_workflow]).await.map(drop)
 }
 
 fn parse(text: &str) -> anyhow::Result<Workflow> {

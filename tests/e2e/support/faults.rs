@@ -24,7 +24,8 @@ async fn prepare() -> anyhow::Result<()> {
     let image = light.and_then(|template| template["spec"]["templates"][0]["container"]["image"].as_str());
     // From wherever the others come from.
     let image = image.context("WorkflowTemplate fingerprint names no image")?.replace("fingerprint", "fault");
-    templates::copy(&installed, "faulty", |template| wrap(template, &image)).await?;
+    templates::copy(&installed, "faulty", |spec| templates::of(spec).for_each(|one| wrap(one, &image)))
+        .await?;
     let made = kubectl(&["create", "configmap", CONFIG_MAP]).await;
     made.map(drop).or_else(|error| if format!("{error}").contains("exists") { Ok(()) } else { Err(error) })
 }

@@ -10,6 +10,7 @@ use selvedge_store::{Digest, Store, StoreOptions};
 use selvedge_tests::cut::{self, Labels};
 
 use super::door::Door;
+use super::kubectl::NAMESPACE;
 use super::workflow::Workflow;
 use super::{argo, kubectl, watch};
 
@@ -21,6 +22,9 @@ pub(crate) const ALL: &str = r#"[
     {"name": "cnn", "family": "cnn", "settings": {"epochs": 2, "micro-batch": 8}},
     {"name": "dense", "family": "dense", "settings": {"epochs": 3, "micro-batch": 8}},
     {"name": "resnet", "family": "resnet", "settings": {"epochs": 2, "micro-batch": 8}}]"#;
+
+/// Tells to which site a workflow belongs.
+pub(crate) const LABEL: &str = "selvedge-e2e";
 
 /// How much of the real data a test trains on.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +65,7 @@ impl Site {
 
     /// A site with another cut.
     pub(crate) async fn with(name: &str, cut: Cut) -> Self {
-        let door = Door::to("minio", 9000).await.unwrap();
+        let door = Door::to(NAMESPACE, "service/minio", 9000).await.unwrap();
         let name = format!("e2e-{name}-{:04x}", rand::random::<u16>());
         let store = open(&door, &format!("s3://selvedge/{name}")).await;
         let source = upload(&door, cut).await;
@@ -96,19 +100,23 @@ impl Site {
 
     /// As [`Site::submit`], from another WorkflowTemplate.
     pub(crate) async fn submit_from(&self, template: &str, name: &str, more: &[(&str, &str)]) -> String {
-        let (uri, workflow) = (self.uri(), self.workflow(name));
-        let mut parameters = BTreeMap::from([
+        let (workflow, parameters) = (self.workflow(name), self.parameters(more));
+        let submitted = argo::submit(template, &workflow, &self.label(), &parameters).await.unwrap();
+        submitted.metadata.name
+    }
+
+    /// The parameters of the site's runs, and `more`.
+    pub(crate) fn parameters(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let uri = self.uri();
+        let own = [
             ("store", uri.as_str()),
             ("source", &self.source),
             ("salt", &self.name),
             ("batch-size", "100"),
             ("floor", "0.2"),
             ("balancer", ""),
-        ]);
-        parameters.extend(more.iter().copied());
-        let parameters: Vec<_> = parameters.into_iter().collect();
-        let submitted = argo::submit(template, &workflow, &self.label(), &parameters).await.unwrap();
-        submitted.metadata.name
+        ];
+        own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     /// Waits until a workflow has succeeded.
@@ -164,7 +172,7 @@ impl Site {
     }
 
     fn label(&self) -> String {
-        format!("selvedge-e2e={}", self.name)
+        format!("{LABEL}={}", self.name)
     }
 
     async fn remove(&self) -> anyhow::Result<()> {

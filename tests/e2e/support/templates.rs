@@ -23,7 +23,7 @@ pub(crate) async fn with_component(component: &str) -> anyhow::Result<Vec<Value>
     let folder = tempfile::tempdir_in(super::results())?;
     let kustomization = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        "resources": ["../../../workflows"], "components": [format!("../../../workflows/{component}")],
+        "resources": ["../installation/workflows"], "components": [format!("../../../workflows/{component}")],
     });
     std::fs::write(folder.path().join("kustomization.yaml"), kustomization.to_string())?;
     let folder = folder.path().to_str().context("a path in UTF-8")?;
@@ -32,7 +32,7 @@ pub(crate) async fn with_component(component: &str) -> anyhow::Result<Vec<Value>
     Ok(documents.into_iter().filter(|document| document["kind"] == "WorkflowTemplate").collect())
 }
 
-/// Installs `templates` as `<name>-<suffix>`, each changed by `change`; references among them follow.
+/// Installs `templates` as `<name>-<suffix>`, the spec of each changed by `change`; references among them follow.
 pub(crate) async fn copy(
     templates: &[Value],
     suffix: &str,
@@ -43,7 +43,7 @@ pub(crate) async fn copy(
         let name = template["metadata"]["name"].as_str().unwrap_or_default();
         let mut spec = template["spec"].clone();
         refer(&mut spec, &names, suffix);
-        spec["templates"].as_array_mut().into_iter().flatten().for_each(&change);
+        change(&mut spec);
         json!({
             "apiVersion": template["apiVersion"], "kind": "WorkflowTemplate",
             "metadata": {"name": format!("{name}-{suffix}"), "labels": {LABEL: "selvedge-e2e"}},
@@ -52,6 +52,11 @@ pub(crate) async fn copy(
     });
     let list = json!({"apiVersion": "v1", "kind": "List", "items": copies.collect::<Vec<_>>()});
     kubectl::apply(&list).await
+}
+
+/// The templates in the spec of a WorkflowTemplate.
+pub(crate) fn of(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
+    spec["templates"].as_array_mut().into_iter().flatten()
 }
 
 /// Lets every templateRef to one of `names` mean its copy.
