@@ -4,13 +4,9 @@ use selvedge_data::{Manifest, Split};
 use selvedge_registry::ModelIdentity;
 use selvedge_store::blob;
 
-use crate::support::kubectl;
-use crate::support::site::{DENSE, Site};
-use crate::support::workflow::Workflow;
+use crate::support::site::Site;
 
-use super::{LIMIT, MEMO, entries, hits, pods, trained};
-
-const PARAMETERS: [(&str, &str); 1] = [("candidates", DENSE)];
+use super::{again, entries, hits, pods};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_or_damaged_blob_is_made_again_and_the_reason_said() {
@@ -47,23 +43,6 @@ async fn a_lost_or_damaged_blob_is_made_again_and_the_reason_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forgotten_cache_costs_pods_and_no_work() {
-    let site = Site::new("cache").await;
-    let first = again(&site, "first").await;
-    assert!(!entries().await.is_empty(), "the first run was remembered");
-    kubectl::delete("configmap", MEMO).await.unwrap();
-
-    let second = again(&site, "second").await;
-    assert_eq!(hits(&second), (0, 2));
-    let said = trained(&site, &second).await;
-    assert!(said.len() == 3 && said.iter().all(|what| what.starts_with("reused: ")), "{said:?}");
-    assert_eq!(site.digests(&second).await, site.digests(&first).await);
-
-    let third = again(&site, "third").await;
-    assert_eq!(hits(&third), (2, 0), "the cache is filled again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_store_is_filled_again_whatever_the_cache_remembers() {
     let site = Site::new("empty").await;
     let first = again(&site, "first").await;
@@ -80,8 +59,4 @@ async fn an_emptied_store_is_filled_again_whatever_the_cache_remembers() {
     assert_eq!(second.output("training", "reason").as_deref(), Some("dense: run: no result"));
     assert_eq!(site.trained(&second, "dense").await.run, second.metadata.uid);
     assert_eq!(site.digests(&second).await, digests);
-}
-
-async fn again(site: &Site, name: &str) -> Workflow {
-    site.succeeded(&site.submit(name, &PARAMETERS).await, LIMIT).await
 }

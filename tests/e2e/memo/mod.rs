@@ -1,12 +1,14 @@
 //! Memoization: a second run starts no pod for what is stored and whole, and whatever is lost, damaged, forbidden or
 //! forgotten, the same digests come out.
 //!
-//! * [`reuse`]: two runs one after the other, and at once. [`loss`]: what the store or the ConfigMap lost.
-//!   [`rights`]: what the controller may not do.
+//! * [`reuse`]: two runs one after the other, and at once. [`loss`]: what the store lost. [`without`]: no `memoize`.
+//! * What other runs would notice: [`forgotten`], the ConfigMap is lost; [`rights`], what the controller may not do.
 
+mod forgotten;
 mod loss;
 mod reuse;
 mod rights;
+mod without;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +16,18 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::kubectl;
-use crate::support::site::Site;
+use crate::support::site::{DENSE, Site};
 use crate::support::workflow::Workflow;
 
 /// What any run may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The ConfigMap that the templates name.
 const MEMO: &str = "memo";
+
+/// Submits the pipeline with one candidate, which trains if nothing of it is stored, and waits until it has succeeded.
+async fn again(site: &Site, name: &str) -> Workflow {
+    site.succeeded(&site.submit(name, &[("candidates", DENSE)]).await, LIMIT).await
+}
 
 /// How many pods each leaf template started.
 fn pods(workflow: &Workflow) -> BTreeMap<&str, usize> {
