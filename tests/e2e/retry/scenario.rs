@@ -181,6 +181,7 @@ pub(crate) fn subset() -> Vec<Scenario> {
         (Stage::Rank, Harm::Deleted, Some("cnn")),
         (Stage::Rank, Harm::Memory, Some("dense")),
         (Stage::Batches, Harm::Failed, Some("dense")),
+        (Stage::Training, Harm::Failed, Some("dense")),
         (Stage::Promote, Harm::Killed, Some("dense")),
     ])
 }

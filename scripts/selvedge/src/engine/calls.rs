@@ -12,14 +12,20 @@ use super::{At, Engine, Inputs};
 use crate::depends::Condition;
 use crate::phase::{Outcome, Phase};
 use crate::scope::Scope;
-use crate::yaml::model::{Call, Dag};
+use crate::yaml::model::{Call, Dag, Template};
 
 /// How tasks ended, by name.
 type Ended<'a> = BTreeMap<&'a str, Outcome>;
 
 impl<'a> Engine<'a> {
     /// Starts each task as soon as all that it names are over; the end of the leaves is the end of the whole.
-    pub(super) async fn dag(&'a self, at: At<'a>, dag: &'a Dag, scope: &Scope) -> anyhow::Result<Outcome> {
+    pub(super) async fn dag(
+        &'a self,
+        at: At<'a>,
+        template: &Template,
+        dag: &'a Dag,
+        scope: &Scope,
+    ) -> anyhow::Result<Outcome> {
         let (mut scope, mut ended) = (scope.clone(), Ended::new());
         let mut waiting = Vec::new();
         for task in &dag.tasks {
@@ -37,7 +43,9 @@ impl<'a> Engine<'a> {
                 running.push(self.task(at, task, holds, scope.clone()));
             }
             // A task that is omitted ends at once, and arrives here like any other.
-            let Some((task, outcome)) = running.next().await else { return Ok(whole(&conditions, &ended)) };
+            let Some((task, outcome)) = running.next().await else {
+                return give_back(template, &scope, whole(&conditions, &ended));
+            };
             tell(&mut scope, "tasks", task, &outcome);
             ended.insert(task, outcome);
         }
@@ -47,6 +55,7 @@ impl<'a> Engine<'a> {
     pub(super) async fn steps(
         &'a self,
         at: At<'a>,
+        template: &Template,
         groups: &'a [Vec<Call>],
         scope: &Scope,
     ) -> anyhow::Result<Outcome> {
@@ -61,7 +70,7 @@ impl<'a> Engine<'a> {
                 last.clone_from(&outcome.message);
             }
         }
-        Ok(Outcome::new(Phase::Succeeded, last))
+        give_back(template, &scope, Outcome::new(Phase::Succeeded, last))
     }
 
     async fn task(&'a self, at: At<'a>, task: &'a Call, holds: bool, scope: Scope) -> (&'a str, Outcome) {
@@ -171,6 +180,17 @@ fn tell(scope: &mut Scope, kind: &str, name: &str, outcome: &Outcome) {
     for (output, value) in &outcome.outputs {
         scope.set(format!("{kind}.{name}.outputs.parameters.{output}"), value);
     }
+}
+
+/// Adds a template's outputs to the outcome of its tasks or steps, if that is a success.
+fn give_back(template: &Template, scope: &Scope, mut outcome: Outcome) -> anyhow::Result<Outcome> {
+    if outcome.phase == Phase::Succeeded {
+        for output in &template.outputs.parameters {
+            let tag = output.value_from.parameter.as_deref().context("checked when loaded")?;
+            outcome.outputs.insert(output.name.clone(), scope.fill(tag)?);
+        }
+    }
+    Ok(outcome)
 }
 
 /// What a DAG ends as: what its leaves end as, an omitted one as what it depends on.

@@ -156,8 +156,8 @@ impl<'a> Engine<'a> {
 
     async fn body(&'a self, at: At<'a>, template: &'a Template, scope: &Scope) -> anyhow::Result<Outcome> {
         match &template.body {
-            Body::Dag(dag) => self.dag(at, dag, scope).await,
-            Body::Steps(groups) => self.steps(at, groups, scope).await,
+            Body::Dag(dag) => self.dag(at, template, dag, scope).await,
+            Body::Steps(groups) => self.steps(at, template, groups, scope).await,
             Body::Container(container) => self.pod(at, template, container, scope).await,
         }
     }

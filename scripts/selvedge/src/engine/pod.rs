@@ -157,7 +157,8 @@ impl<'a> Engine<'a> {
 fn outputs(template: &Template, folder: &Path) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::new(Phase::Succeeded, "");
     for output in &template.outputs.parameters {
-        let path = folder.join("outputs").join(layout::output_file(&output.value_from.path)?);
+        let path = output.value_from.path.as_deref().context("checked when loaded")?;
+        let path = folder.join("outputs").join(layout::output_file(path)?);
         let value = match (std::fs::read_to_string(&path), &output.value_from.default) {
             (Ok(text), _) => text.strip_suffix('\n').map(str::to_owned).unwrap_or(text),
             (Err(error), Some(default)) if error.kind() == std::io::ErrorKind::NotFound => default.0.clone(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::Templates;
 use super::model::{Body, Call, Dag, Template, WorkflowTemplate};
-use super::pod::{Container, EnvVarSource};
+use super::pod::{Container, EnvVarSource, OutputSource};
 use crate::depends::Condition;
 use crate::layout;
 
@@ -30,7 +30,9 @@ fn check(template: &Template, file: &str, all: &Templates) -> anyhow::Result<()>
     match &template.body {
         Body::Container(container) => {
             for output in &template.outputs.parameters {
-                layout::output_file(&output.value_from.path).map(drop)?;
+                let path = output.value_from.path.as_deref();
+                let path = path.with_context(|| format!("output {} has no valueFrom.path", output.name))?;
+                layout::output_file(path).map(drop)?;
             }
             check_container(container)
         }
@@ -40,8 +42,11 @@ fn check(template: &Template, file: &str, all: &Templates) -> anyhow::Result<()>
         _ if template.active_deadline_seconds.is_some() => {
             anyhow::bail!("activeDeadlineSeconds on something other than a container")
         }
-        _ if !template.outputs.parameters.is_empty() => {
-            anyhow::bail!("outputs of something other than a container")
+        _ if template.memoize.is_some() && !template.outputs.parameters.is_empty() => {
+            anyhow::bail!("outputs of something that is memoized: nobody can rely on them")
+        }
+        _ if template.outputs.parameters.iter().any(|output| !is_handed_on(&output.value_from)) => {
+            anyhow::bail!("an output of tasks or steps has something else than valueFrom.parameter")
         }
         Body::Dag(dag) => check_dag(dag, file, all),
         Body::Steps(groups) => groups.iter().flatten().try_for_each(|call| {
@@ -51,6 +56,10 @@ fn check(template: &Template, file: &str, all: &Templates) -> anyhow::Result<()>
             check_call(call, file, all)
         }),
     }
+}
+
+fn is_handed_on(source: &OutputSource) -> bool {
+    source.parameter.is_some() && source.path.is_none() && source.default.is_none()
 }
 
 fn check_container(container: &Container) -> anyhow::Result<()> {

@@ -130,9 +130,9 @@ const OUTPUT: Fields = Fields {
 };
 
 const VALUE_FROM: Fields = Fields {
-    honoured: &[("path", None), ("default", None)],
+    honoured: &[("path", None), ("default", None), ("parameter", None)],
     meaningless: &[],
-    refused: &["configMapKeyRef", "event", "expression", "jqFilter", "jsonPath", "parameter", "supplied"],
+    refused: &["configMapKeyRef", "event", "expression", "jqFilter", "jsonPath", "supplied"],
 };
 
 const MEMOIZE: Fields = Fields {

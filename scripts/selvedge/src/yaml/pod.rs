@@ -102,15 +102,17 @@ pub struct SecretRef {
 pub struct OutputParameter {
     /// Its name.
     pub name: String,
-    /// The file that holds its value.
+    /// Where its value comes from.
     pub value_from: OutputSource,
 }
 
-/// The file that holds a value.
+/// Where the value of an output parameter comes from.
 #[derive(Debug, Clone, Deserialize)]
 pub struct OutputSource {
-    /// Its path in the pod.
-    pub path: String,
-    /// The value where there is no such file.
+    /// Of a container: the path in the pod of the file that holds it.
+    pub path: Option<String>,
+    /// Of a container: the value where there is no such file.
     pub default: Option<Text>,
+    /// Of tasks or steps: a tag that stands for an output of one of them.
+    pub parameter: Option<String>,
 }

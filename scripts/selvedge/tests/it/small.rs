@@ -122,6 +122,32 @@ fn outputs_become_arguments_and_lose_one_newline() {
 }
 
 #[test]
+fn steps_hand_on_an_output_unless_they_are_memoized() {
+    let yaml = pipeline(
+        &[("a", ""), ("b", "depends: a")],
+        "outputs: {parameters: [{name: o, valueFrom: {path: /tmp/outputs/o}}]}
+  - name: group
+    outputs: {parameters: [{name: p, valueFrom: {parameter: \"{{steps.inner.outputs.parameters.o}}\"}}]}
+    steps: [[{name: inner, template: step, arguments: {parameters: [{name: me, value: inner}]}}]]",
+    )
+    .replace("template: step\n        arguments: {parameters: [{name: me, value: a}]}", "template: group")
+    .replace("value: b}", "value: \"{{tasks.a.outputs.parameters.p}}\"}");
+    let place = Place::of(&yaml);
+    place.stub("step", r#"note "$STEP_ME"; printf 'one' > "$STEP_OUTPUTS/o""#);
+    place.selvedge(&["run"]).with(0);
+    assert_eq!(place.notes(), ["inner", "one"]);
+
+    let memoize = "memoize: {key: k, maxAge: \"\", cache: {configMap: {name: memo}}}\n    steps: [[";
+    let place = Place::of(&yaml.replace("steps: [[", memoize));
+    let ended = place.selvedge(&["run"]).with(2);
+    assert!(
+        ended.stderr.contains("template group: outputs of something that is memoized"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn an_output_without_a_file_is_its_default_or_an_error() {
     let outputs = |default: &str| {
         format!("outputs: {{parameters: [{{name: o, valueFrom: {{path: /tmp/outputs/o{default}}}}}]}}")
