@@ -31,6 +31,7 @@ async fn what_is_harmed_ends_with_the_digests_of_an_undisturbed_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make e2e-full: every row, or those of the templates in ROWS"]
+#[expect(clippy::disallowed_methods, reason = "a test takes no arguments of its own")]
 async fn every_stage_survives_every_harm() {
     let only = std::env::var("ROWS").unwrap_or_default();
     let wanted = |row: &Scenario| only.is_empty() || only.split(',').any(|name| name == row.stage.template());
