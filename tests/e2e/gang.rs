@@ -6,49 +6,46 @@ use serde_json::{Value, json};
 
 use crate::support::kubectl::kubectl;
 use crate::support::site::{ALL, DENSE, Site};
-use crate::support::{argo, templates};
+use crate::support::templates;
 
-/// Nodes that take no rank of a certain number, until this is dropped: a label on them says which.
-struct Closed {
-    label: String,
-}
+/// Nodes that carry it take no rank whose number it names.
+const CLOSED: &str = "selvedge-e2e-closed";
+const PIPELINE: &str = "pipeline-narrow";
+
+/// Nodes that are closed to one rank, until this is dropped.
+struct Closed;
 
 impl Closed {
-    async fn to(rank: usize, label: &str) -> Self {
-        kubectl(&["label", "nodes", "--all", "--overwrite", &format!("{label}={rank}")]).await.unwrap();
-        Self { label: label.to_owned() }
+    async fn to(rank: usize) -> Self {
+        kubectl(&["label", "nodes", "--all", "--overwrite", &format!("{CLOSED}={rank}")]).await.unwrap();
+        Self
     }
 
-    async fn open(&self) {
-        kubectl(&["label", "nodes", "--all", &format!("{}-", self.label)]).await.unwrap();
+    async fn open() {
+        kubectl(&["label", "nodes", "--all", &format!("{CLOSED}-")]).await.unwrap();
     }
 }
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.open()));
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(Self::open()));
     }
 }
 
-/// Installs pipeline `pipeline-<suffix>`, whose ranks go only to nodes that are not closed to them by `label`, and whose
-/// runs end after `deadline` seconds, if there is one.
-async fn install(suffix: &str, label: &str, deadline: Option<u64>) -> String {
+/// Installs templates whose ranks go only to nodes that are not closed to them.
+async fn install() {
     let installed = templates::installed().await.unwrap();
-    templates::copy(&installed, suffix, |spec| {
+    templates::copy(&installed, "narrow", |spec| {
         for rank in templates::of(spec).filter(|template| template["name"] == "rank") {
-            rank["affinity"] = affinity(label);
-        }
-        if let Some(seconds) = deadline {
-            spec["activeDeadlineSeconds"] = seconds.into();
+            rank["affinity"] = affinity();
         }
     })
     .await
     .unwrap();
-    format!("pipeline-{suffix}")
 }
 
-fn affinity(label: &str) -> Value {
-    let expression = json!({"key": label, "operator": "NotIn", "values": ["{{inputs.parameters.rank}}"]});
+fn affinity() -> Value {
+    let expression = json!({"key": CLOSED, "operator": "NotIn", "values": ["{{inputs.parameters.rank}}"]});
     let terms = json!([{"matchExpressions": [expression]}]);
     json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}})
 }
@@ -60,13 +57,12 @@ async fn a_rank_without_a_node_is_not_waited_for_and_finds_the_result_when_there
     let expected = undisturbed.succeeded(&whole, Duration::from_secs(240)).await;
     let expected = undisturbed.digests(&expected).await;
 
-    let label = "selvedge-e2e-narrow";
-    let pipeline = install("narrow", label, None).await;
+    install().await;
     // Rank 0 too, which proposes when it is there.
     for absent in [2, 0] {
         let site = Site::new(&format!("gang-no-{absent}")).await;
-        let closed = Closed::to(absent, label).await;
-        let run = site.submit_from(&pipeline, "run", &[("candidates", DENSE)]).await;
+        let closed = Closed::to(absent).await;
+        let run = site.submit_from(PIPELINE, "run", &[("candidates", DENSE)]).await;
         let rank = absent.to_string();
         let trained = site
             .wait(&run, Duration::from_secs(300), |workflow| {
@@ -87,26 +83,6 @@ async fn a_rank_without_a_node_is_not_waited_for_and_finds_the_result_when_there
         assert!(late.what.starts_with("reused"), "{}", late.what);
         println!("without rank {absent}: {}", late.what);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rank_that_never_finds_a_node_ends_by_the_deadline_and_retry_finds_the_result() {
-    let (site, label) = (Site::new("late").await, "selvedge-e2e-late");
-    let pipeline = install("late", label, Some(180)).await;
-    let closed = Closed::to(2, label).await;
-    let run = site.submit_from(&pipeline, "run", &[("candidates", DENSE)]).await;
-    let failed = site.failed(&run, Duration::from_secs(300)).await;
-    let ended: Vec<_> = failed.of("rank").filter(|node| node.phase != "Succeeded").collect();
-    assert_eq!(ended.len(), 1, "its peers did not wait for it: {ended:#?}");
-    assert_eq!(ended[0].input("rank").as_deref(), Some("2"));
-    println!("rank 2: {} {}; the run: {}", ended[0].phase, ended[0].message, failed.status.message);
-    assert!(ended[0].message.contains("deadline"), "{:?}", ended[0]);
-
-    drop(closed);
-    argo::retry(&run).await.unwrap();
-    let done = site.succeeded(&run, Duration::from_secs(120)).await;
-    assert_eq!(site.trained(&done, "dense").await.world, 2);
-    assert!(site.digests(&done).await.champion.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
