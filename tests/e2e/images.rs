@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use crate::support::kubectl;
 
@@ -27,7 +26,7 @@ async fn every_image_starts_its_binary_without_rights() {
     kubectl::apply(&json!({"apiVersion": "v1", "kind": "List", "items": pods})).await.unwrap();
     for binary in BINARIES {
         let name = format!("image-{binary}");
-        let state = ended(&name).await;
+        let state = kubectl::ended(&name, LIMIT).await;
         let log = kubectl::log(&name, 1000).await;
         assert_eq!(state["terminated"]["exitCode"], 0, "{binary}: {state}\n{log}");
         assert!(log.contains(&format!("Usage: {binary}")), "{binary}: {log}");
@@ -51,17 +50,4 @@ fn pod(name: &str, image: &str) -> Value {
             }],
         },
     })
-}
-
-/// The state of the pod's container once it has ended, or whatever it has come to within the limit.
-async fn ended(pod: &str) -> Value {
-    let start = Instant::now();
-    loop {
-        let found = kubectl::json(&["get", "pod", pod]).await.unwrap();
-        let state = &found["status"]["containerStatuses"][0]["state"];
-        if !state["terminated"].is_null() || start.elapsed() > LIMIT {
-            return state.clone();
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
 }

@@ -1,7 +1,10 @@
 //! The Kubernetes API by `kubectl`: JSON in, JSON out.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::process;
 
@@ -49,6 +52,21 @@ pub(crate) async fn log(pod: &str, lines: usize) -> String {
             let all = kubectl(&["logs", pod, "--all-containers", "--ignore-errors", "--prefix", &tail]).await;
             all.unwrap_or_else(|_| format!("(no log: {error:#})"))
         }
+    }
+}
+
+/// The state of a pod's main container once it has ended, or whatever it has come to within `limit`.
+pub(crate) async fn ended(pod: &str, limit: Duration) -> Value {
+    let start = Instant::now();
+    loop {
+        let found = json(&["get", "pod", pod]).await.unwrap();
+        let containers = found["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
+        let main = containers.into_iter().find(|container| container["name"] == "main");
+        let state = main.map(|container| container["state"].clone()).unwrap_or_default();
+        if !state["terminated"].is_null() || start.elapsed() > limit {
+            return state;
+        }
+        sleep(Duration::from_secs(1)).await;
     }
 }
 
