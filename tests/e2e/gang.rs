@@ -5,12 +5,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::kubectl::kubectl;
-use crate::support::site::{ALL, DENSE, Site};
+use crate::support::site::{DENSE, Site};
 use crate::support::templates;
 
 /// Nodes that carry it take no rank whose number it names.
 const CLOSED: &str = "selvedge-e2e-closed";
 const PIPELINE: &str = "pipeline-narrow";
+/// Gangs that train over several of the five seconds after which progress is shown.
+const LONG: &str = r#"[
+    {"name": "cnn", "family": "cnn", "settings": {"epochs": 16, "micro-batch": 8}},
+    {"name": "dense", "family": "dense", "settings": {"epochs": 60, "micro-batch": 8}},
+    {"name": "resnet", "family": "resnet", "settings": {"epochs": 16, "micro-batch": 8}}]"#;
 
 /// Nodes that are closed to one rank, until this is dropped.
 struct Closed;
@@ -88,7 +93,7 @@ async fn a_rank_without_a_node_is_not_waited_for_and_finds_the_result_when_there
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_is_live_and_every_rank_shows_its_own() {
     let site = Site::new("progress").await;
-    let run = site.submit("run", &[("candidates", ALL)]).await;
+    let run = site.submit("run", &[("candidates", LONG)]).await;
     let live = |progress: &str| {
         let (done, of) = progress.split_once('/').unwrap_or_default();
         of.parse::<u32>().is_ok_and(|of| of > 1) && done != "0" && done != of
