@@ -16,7 +16,7 @@ use crate::support::site::{DENSE, Site, options};
 use crate::support::{argo, kubectl};
 
 /// Trains for as long as it takes to take the store away.
-const LONG: &str = r#"[{"name": "dense", "family": "dense", "settings": {"epochs": 60, "micro-batch": 8}}]"#;
+const LONG: &str = r#"[{"name": "dense", "family": "dense", "settings": {"epochs": 120, "micro-batch": 8}}]"#;
 
 /// What a store consists of, and something else.
 const FOLDERS: [&str; 9] =
